@@ -1,0 +1,3 @@
+"""Run any ordinary web app on AWS Lambda, unchanged."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,93 @@
+"""The manifest: the resolved configuration that the build leaves beside the proxy, as JSON.
+
+No validation here beyond the version: `upproxy.config` wrote the file.
+"""
+
+from __future__ import annotations
+
+from upproxy.proxy import lean
+from upproxy.proxy.options import Options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+VERSION = 1
+
+
+class UpstreamOptions(Options):
+    """How the app is started and waited for (`proxy` in up.yml). Times are seconds.
+
+    A `command` that is a list is executed as it is, with `{fd}` replaced by the number of a listening socket that it
+    inherits and `{launchers}` by the folder of the launchers. A text runs through `sh -c`, has to listen on `$PORT`,
+    and is polled.
+    """
+
+    command: list[str] | str
+    environment: dict[str, str] = {}  # noqa: RUF012  # never changed in place
+    timeout: float = 15
+    listen_timeout: float = 15
+
+
+class EventOptions(Options):
+    """What the event sources need to know.
+
+    `base_path` is cut from a REST API's paths, `streaming` says that the endpoint takes streamed replies, `triggers`
+    is the path of the app that events which are no HTTP requests are posted to.
+    """
+
+    base_path: str = ""
+    streaming: bool = False
+    triggers: str | None = None
+
+
+class LogOptions(Options):
+    """The access line and the app's output (`logs` in up.yml). Levels are debug, info, warn, error or fatal."""
+
+    disable: bool = False
+    stdout: str = "info"
+    stderr: str = "error"
+
+
+class HealthOptions(Options):
+    """What the deploy's health gate asks the app. `timeout` is in seconds."""
+
+    path: str = "/"
+    timeout: float = 10
+
+
+class Manifest:
+    """The whole of it. `version` is the release's name, empty for local runs."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        found = document.get("manifest_version")
+        if found != VERSION:
+            raise ManifestError(
+                f"the manifest is of version {found!r}, this proxy reads version {VERSION}: "
+                "build both with the same upproxy"
+            )
+        self.name: str = document["name"]
+        self.stage: str = document["stage"]
+        self.version: str = document.get("version", "")
+        self.upstream = UpstreamOptions.from_manifest(document["upstream"])
+        self.events = EventOptions.from_manifest(document.get("events"))
+        self.logs = LogOptions.from_manifest(document.get("logs"))
+        self.health = HealthOptions.from_manifest(document.get("health"))
+
+
+class ManifestError(Exception):
+    """There is no manifest, or none that this proxy can read."""
+
+
+def load(path: str) -> Manifest:
+    """Read the manifest file. Raises ManifestError with a sentence for people."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            document = lean.loads(file.read())
+    except OSError as error:
+        raise ManifestError(f"cannot read the manifest {path}: {error.strerror}") from None
+    except lean.JSONError as error:
+        raise ManifestError(f"the manifest {path} is no JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ManifestError(f"the manifest {path} is no JSON object")
+    return Manifest(document)

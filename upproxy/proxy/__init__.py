@@ -1,1 +1,1 @@
-"""What runs inside Lambda: the standard library only, on the default path only its C modules (cold start is imports)."""
+"""What runs inside Lambda: standard library only, on the default path only its C modules (cold start is imports)."""

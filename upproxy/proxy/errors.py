@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from upproxy.proxy.messages import Headers, Response
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -19,6 +21,18 @@ class ProxyError(Exception):
     def __init__(self, message: str, **fields: Any) -> None:
         super().__init__(message)
         self.fields = fields
+
+    @property
+    def level(self) -> str:
+        """The level of its log line: a client's fault is a warning, ours and the app's an error."""
+        return "error" if self.status >= 500 else "warn"
+
+    def response(self) -> Response:
+        """Build the answer that the client gets, which tells nothing of the inside."""
+        headers = Headers([("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")])
+        if self.status == 503:
+            headers.add("retry-after", "1")
+        return Response(self.status, headers, f"{self.public}\n".encode())
 
 
 class BadEvent(ProxyError):

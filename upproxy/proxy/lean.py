@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     import socket
+    from collections.abc import Callable, Iterable
     from typing import Any
 else:
     try:
@@ -41,17 +42,22 @@ class _Decoding:
     memo: dict[str, str] = {}  # noqa: RUF012
 
 
+_scan: Callable[[str, int], tuple[Any, int]]
+_encode: Callable[[Any, int], Iterable[str]]
+_encode_ascii: Callable[[Any, int], Iterable[str]]
 try:
     import _json
 
-    _scan = _json.make_scanner(_Decoding())
+    _settings: Any = _Decoding()
+    _scan = _json.make_scanner(_settings)
     #             markers, default, string encoder, indent, separators, sort_keys, skip_keys, allow_nan
     _encode = _json.make_encoder(None, repr, _json.encode_basestring, None, ":", ",", False, False, False)
     _encode_ascii = _json.make_encoder(None, repr, _json.encode_basestring_ascii, None, ":", ",", False, False, False)
 except ImportError:
     import json
 
-    _scan = json.JSONDecoder(parse_constant=_no_constant).scan_once
+    _decoder: Any = json.JSONDecoder(parse_constant=_no_constant)
+    _scan = _decoder.scan_once
 
     def _encode(value: Any, _: int) -> list[str]:
         return [json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=repr, allow_nan=False)]

@@ -1,0 +1,437 @@
+"""HTTP/1.1 as a client speaks it (RFC 9112): connections, strict parsing, framing.
+
+Used towards the app and towards the Runtime API. What is malformed or ambiguous is refused and the connection given
+up; nothing is guessed, so that one answer can never be taken for another.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from upproxy.proxy.lean import socket
+from upproxy.proxy.waiting import NEVER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from upproxy.proxy.waiting import Loop
+
+HEAD_LIMIT = 131_072  # bytes of a status line and its fields, and of trailers
+FIELD_LIMIT = 1_000  # fields in a head
+INTERIM_LIMIT = 32  # 1xx responses before the real one
+EARLY_LIMIT = 1 << 20  # bytes of an answer that are kept while its request is still being sent
+READ_SIZE = 65_536
+PAUSE_EVERY = 4  # full reads in a row before others have their turn
+
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_HEX = frozenset(b"0123456789abcdefABCDEF")
+_NAME_CACHE_LIMIT = 1_024
+
+
+class Malformed(Exception):
+    """The other side broke the protocol; `str(error)` says how."""
+
+
+class Closed(Exception):
+    """The connection ended before the message did."""
+
+
+_names: dict[str, str] = {}  # field names as sent -> lower case, for those that have been found valid
+
+
+def _field_name(name: str) -> str:
+    if not name or not _TOKEN.issuperset(name):
+        raise Malformed(f"a field name that is no token: {name[:40]!r}")
+    lower = name.lower()
+    if len(_names) < _NAME_CACHE_LIMIT:
+        _names[name] = lower
+    return lower
+
+
+def parse_fields(lines: list[str]) -> list[tuple[str, str]]:
+    """Parse header or trailer lines without their ends (RFC 9112 section 5); names come out in lower case."""
+    if len(lines) > FIELD_LIMIT:
+        raise Malformed(f"more than {FIELD_LIMIT} header fields")
+    fields = []
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise Malformed(f"a header line without a colon: {line[:40]!r}")
+        fields.append((_names.get(name) or _field_name(name), value.strip(" \t")))
+    return fields
+
+
+def parse_head(head: bytes) -> tuple[int, int, list[tuple[str, str]]]:
+    """Parse a response's head, up to the empty line and without it.
+
+    Returns the minor version (0 or 1), the status and the fields. Raises Malformed.
+    """
+    lines = _split_lines(head)
+    status_line = lines[0]
+    if status_line[:7] != "HTTP/1." or status_line[7:9] not in ("1 ", "0 ") or status_line[12:13] not in (" ", ""):
+        raise Malformed(f"no HTTP/1.1 status line: {status_line[:40]!r}")
+    code = status_line[9:12]
+    if len(code) != 3 or not (code.isascii() and code.isdigit()) or code < "100":
+        raise Malformed(f"no status code: {status_line[:40]!r}")
+    del lines[0]
+    return int(status_line[7]), int(code), parse_fields(lines)
+
+
+def _split_lines(block: bytes) -> list[str]:
+    ends = block.count(b"\r\n")
+    if block.count(b"\n") != ends or block.count(b"\r") != ends:
+        raise Malformed("a bare CR or LF in the head")
+    if b"\0" in block:
+        raise Malformed("a NUL in the head")
+    return block.decode("latin-1").split("\r\n")
+
+
+def content_length(fields: list[tuple[str, str]]) -> int | None:
+    """Return the body's length by a single valid Content-Length, or None for a chunked or undelimited body.
+
+    -1 stands for chunked. Raises Malformed where the two disagree or either is odd (RFC 9112 section 6.3).
+    """
+    length: str | None = None
+    coding: str | None = None
+    for name, value in fields:
+        if name == "content-length":
+            if length is not None:
+                raise Malformed("more than one Content-Length")
+            length = value
+        elif name == "transfer-encoding":
+            if coding is not None:
+                raise Malformed("more than one Transfer-Encoding")
+            coding = value
+    if coding is not None:
+        if length is not None:
+            raise Malformed("both Content-Length and Transfer-Encoding")
+        if coding.lower() != "chunked":
+            raise Malformed(f"an unknown Transfer-Encoding: {coding[:40]!r}")
+        return -1
+    if length is None:
+        return None
+    if not (length.isascii() and length.isdigit()) or len(length) > 18:
+        raise Malformed(f"no valid Content-Length: {length[:40]!r}")
+    return int(length)
+
+
+class Connection:
+    """A keep-alive connection. Not shared: one message at a time, by one task.
+
+    Times are absolute `time.monotonic()` deadlines; every method that waits raises DeadlineExceeded, after which the
+    connection is to be closed.
+    """
+
+    __slots__ = ("_buffer", "_full_reads", "_loop", "_send_failed", "_socket", "channel", "exchanges")
+
+    def __init__(self, loop: Loop, sock: socket.socket) -> None:
+        self._loop = loop
+        self._socket = sock
+        self._buffer = b""
+        self._full_reads = 0
+        self._send_failed = False
+        self.channel = loop.watch(sock.fileno())
+        self.exchanges = 0
+
+    @classmethod
+    async def open(cls, loop: Loop, address: tuple[str, int], deadline: float = NEVER) -> Connection:
+        """Connect to an address. Raises OSError."""
+        host, port = address
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+        connection = None
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # bytes, because a text would import the codec for international domain names
+            error = sock.connect_ex((host.encode(), port))
+            connection = cls(loop, sock)
+            if error == errno.EINPROGRESS:
+                while not (connection.channel.may_write or connection.channel.over):
+                    await loop.wait(connection.channel, deadline)
+                error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if error:
+                raise OSError(error, "connect")
+        except BaseException:
+            connection.close() if connection else sock.close()
+            raise
+        return connection
+
+    def close(self) -> None:
+        """Close; may be called more than once."""
+        if self.channel.fd >= 0:
+            self._loop.unwatch(self.channel)
+            self._socket.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self.channel.fd < 0
+
+    def is_stale(self) -> bool:
+        """Whether an idle connection has ended, or holds something that nobody asked for."""
+        if self.channel.over or self._buffer or self._send_failed:
+            return True
+        if self.channel.may_read:  # mostly the edge of bytes that have been read already
+            try:
+                self._socket.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                self.channel.may_read = False
+            except OSError:
+                return True
+            else:
+                return True
+        return False
+
+    async def send(self, data: bytes, deadline: float = NEVER) -> None:
+        """Send all of it, or as much as the other side takes: after a reset its answer may still be there to read.
+
+        Raises Closed when nothing at all could be sent.
+        """
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except (BrokenPipeError, ConnectionResetError):
+            raise Closed("the connection was closed before the request could be sent") from None
+        if sent < len(data):
+            await self._send_rest(memoryview(data)[sent:], deadline)
+
+    async def _send_rest(self, rest: memoryview, deadline: float) -> None:
+        channel = self.channel
+        while rest and not self._send_failed:
+            try:
+                rest = rest[self._socket.send(rest) :]
+                continue
+            except BlockingIOError:
+                channel.may_write = channel.over
+            except (BrokenPipeError, ConnectionResetError):
+                self._send_failed = True
+                return
+            while not channel.may_write:
+                # One that answers while it reads would wait for us as we for it: take what it has to say.
+                if channel.may_read and len(self._buffer) < EARLY_LIMIT:
+                    self._buffer += self._read(READ_SIZE) or b""
+                else:
+                    await self._loop.wait(channel, deadline)
+
+    def _read(self, size: int) -> bytes | None:
+        """Read what is there: b"" at the end, None when there is nothing yet."""
+        channel = self.channel
+        try:
+            data = self._socket.recv(size)
+        except BlockingIOError:
+            channel.may_read = False
+            return None
+        except ConnectionResetError:
+            channel.over = True
+            return b""
+        # A short read has emptied the socket, unless the end came with the data: then nothing would announce it again.
+        if len(data) < size and not channel.over:
+            channel.may_read = False
+        return data
+
+    async def receive(self, deadline: float = NEVER, size: int = READ_SIZE) -> bytes:
+        """Return what was sent, at least one byte, or b"" at the end."""
+        if self._buffer:
+            data, self._buffer = self._buffer, b""
+            return data
+        channel = self.channel
+        while True:
+            if channel.may_read:
+                data_or_none = self._read(size)
+                if data_or_none is not None:
+                    if len(data_or_none) == size:
+                        self._full_reads += 1
+                        if self._full_reads >= PAUSE_EVERY:
+                            self._full_reads = 0
+                            await self._loop.pause()
+                    return data_or_none
+            await self._loop.wait(channel, deadline)
+
+    def take(self, size: int) -> bytes | None:
+        """Return exactly that many bytes if they have arrived already, else None and take nothing."""
+        data = self._buffer
+        if len(data) < size:
+            return None
+        self._buffer = data[size:]
+        return data[:size] if self._buffer else data
+
+    def unread(self, data: bytes) -> None:
+        """Put bytes back, to be received next."""
+        self._buffer = data + self._buffer
+
+    async def read_head(self, deadline: float = NEVER) -> tuple[int, int, list[tuple[str, str]]]:
+        """Read a response's head: minor version, status, fields. Interim responses are passed over.
+
+        Raises Closed, Malformed.
+        """
+        for _ in range(INTERIM_LIMIT):
+            data = await self.receive(deadline)
+            if not data:
+                raise Closed("the connection was closed without an answer")
+            if (end := data.find(b"\r\n\r\n")) < 0:
+                data, end = await self._read_long_head(data, deadline)
+            elif end > HEAD_LIMIT:
+                raise Malformed(f"a head of more than {HEAD_LIMIT} bytes")
+            minor, status, fields = parse_head(data[:end])
+            self._buffer = data[end + 4 :] + self._buffer
+            if status >= 200:
+                return minor, status, fields
+            if status == 101:
+                raise Malformed("a switch of protocols that nobody asked for")
+        raise Malformed(f"more than {INTERIM_LIMIT} interim responses")
+
+    async def _read_long_head(self, data: bytes, deadline: float) -> tuple[bytes, int]:
+        end = -1
+        while end < 0:
+            if len(data) > HEAD_LIMIT:
+                raise Malformed(f"a head of more than {HEAD_LIMIT} bytes")
+            if data.count(b"\n") != data.count(b"\r\n") or data[:5] != b"HTTP/"[: len(data)]:
+                raise Malformed(f"no HTTP/1.1 status line: {data[:40]!r}")
+            more = await self.receive(deadline)
+            if not more:
+                raise Closed("the connection was closed in the middle of a head")
+            searched = max(0, len(data) - 3)
+            data += more
+            end = data.find(b"\r\n\r\n", searched)
+        return data, end
+
+
+class Body:
+    """The rest of a response, read as it comes; `release(whole)` is called once, when it has ended or was given up."""
+
+    __slots__ = ("_connection", "_deadline", "_release")
+
+    def __init__(self, connection: Connection, deadline: float, release: Callable[[bool], None]) -> None:
+        self._connection = connection
+        self._deadline = deadline
+        self._release: Callable[[bool], None] | None = release
+
+    def __aiter__(self) -> Body:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._release is None:
+            raise StopAsyncIteration
+        try:
+            data = await self._next()
+        except BaseException:
+            self.close()
+            raise
+        if not data:
+            self._end(True)
+            raise StopAsyncIteration
+        return data
+
+    async def _next(self) -> bytes:
+        raise NotImplementedError
+
+    def _end(self, whole: bool) -> None:
+        release, self._release = self._release, None
+        if release is not None:
+            release(whole)
+
+    def close(self) -> None:
+        """Give up what has not been read."""
+        self._end(False)
+
+
+class SizedBody(Body):
+    """A body of a known length."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, connection: Connection, deadline: float, release: Callable[[bool], None], length: int) -> None:
+        super().__init__(connection, deadline, release)
+        self._left = length
+
+    async def _next(self) -> bytes:
+        if not self._left:
+            return b""
+        data = await self._connection.receive(self._deadline, min(max(self._left, READ_SIZE), 1 << 18))
+        if not data:
+            raise Closed(f"the connection was closed {self._left} bytes before the end of the body")
+        if len(data) > self._left:
+            self._connection.unread(data[self._left :])
+            data = data[: self._left]
+        self._left -= len(data)
+        return data
+
+
+class UndelimitedBody(Body):
+    """A body that ends with the connection."""
+
+    __slots__ = ()
+
+    async def _next(self) -> bytes:
+        return await self._connection.receive(self._deadline)
+
+
+class ChunkedBody(Body):
+    """A body in the chunked coding (RFC 9112 section 7.1); extensions and trailers are checked and dropped.
+
+    All whole chunks that have arrived come out as one, so that many small ones cost little.
+    """
+
+    __slots__ = ("_at", "_data", "_expects", "_left", "_trailers")
+
+    def __init__(self, connection: Connection, deadline: float, release: Callable[[bool], None]) -> None:
+        super().__init__(connection, deadline, release)
+        self._data = b""
+        self._at = 0  # where in the data we are
+        self._left = 0  # bytes of the current chunk
+        self._expects = "size"  # what the next line is: size, end (of a chunk), trailer, or nothing
+        self._trailers: list[str] = []
+
+    async def _next(self) -> bytes:
+        parts: list[bytes] = []
+        while self._expects != "nothing":
+            if self._left:
+                piece = self._data[self._at : self._at + self._left]
+                self._at += len(piece)
+                self._left -= len(piece)
+                if piece:
+                    parts.append(piece)
+                    continue
+            elif (end := self._data.find(b"\r\n", self._at)) >= 0:
+                line = self._data[self._at : end]
+                self._at = end + 2
+                self._take_line(line)
+                continue
+            if parts:
+                break
+            await self._fill()
+        return b"".join(parts)
+
+    async def _fill(self) -> None:
+        rest = self._data[self._at :]
+        if len(rest) > HEAD_LIMIT:
+            raise Malformed("an endless line in the chunked coding")
+        data = await self._connection.receive(self._deadline)
+        if not data:
+            raise Closed("the connection was closed in the middle of a chunked body")
+        self._data = rest + data if rest else data
+        self._at = 0
+
+    def _take_line(self, line: bytes) -> None:
+        if b"\n" in line or b"\r" in line or b"\0" in line:
+            raise Malformed("a bare CR, LF or NUL in the chunked coding")
+        if self._expects == "size":
+            size = line.partition(b";")[0].rstrip(b" \t")
+            if not size or len(size) > 15 or not _HEX.issuperset(size):
+                raise Malformed(f"no valid chunk size: {size[:40]!r}")
+            self._left = int(size, 16)
+            self._expects = "end" if self._left else "trailer"
+        elif self._expects == "end":
+            if line:
+                raise Malformed("a chunk that is longer than its size")
+            self._expects = "size"
+        elif line:
+            self._trailers.append(line.decode("latin-1"))
+            if len(self._trailers) > FIELD_LIMIT:
+                raise Malformed(f"more than {FIELD_LIMIT} trailers")
+        else:
+            parse_fields(self._trailers)
+            self._connection.unread(self._data[self._at :])
+            self._expects = "nothing"

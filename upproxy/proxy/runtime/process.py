@@ -1,0 +1,287 @@
+"""The runtime process: initialise, then turn invocations into replies until Lambda has no more."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from upproxy.proxy import chain
+from upproxy.proxy.events import Codecs
+from upproxy.proxy.http1 import Closed
+from upproxy.proxy.lean import JSONError, dumps_ascii, loads, signal
+from upproxy.proxy.log import Log
+from upproxy.proxy.middleware.failures import report
+from upproxy.proxy.runtime.access import AccessLog
+from upproxy.proxy.runtime.api import ApiError, RuntimeApi
+from upproxy.proxy.runtime.artefact import variable
+from upproxy.proxy.runtime.direct import DirectMessages
+from upproxy.proxy.runtime.entrypoint import Entrypoint, InvocationFailed, Streamed
+from upproxy.proxy.runtime.instance import Instance
+from upproxy.proxy.upstream.client import Client
+from upproxy.proxy.upstream.forwarding import Forwarding
+from upproxy.proxy.upstream.output import Output
+from upproxy.proxy.upstream.supervisor import FAILED, READY, Supervisor
+from upproxy.proxy.waiting import DeadlineExceeded, InPlace, Parking
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from upproxy.proxy.manifest import Manifest
+    from upproxy.proxy.messages import Invocation
+    from upproxy.proxy.upstream.spawn import Child
+    from upproxy.proxy.waiting import Loop
+
+# Lambda kills an initialisation of 10 s and repeats it: by then we say that we are ready, and the first request waits.
+INIT_LIMIT = 9.3  # seconds
+EXIT_INIT = 1
+EXIT_SNAPSHOT = 64
+EXIT_RESTORE = 65
+
+
+class Stopping(Exception):
+    """The process was asked to end."""
+
+
+class Proxy:
+    """Everything behind the Runtime API, put together: what the process and the plain handler share."""
+
+    def __init__(
+        self, loop: Loop, log: Log, manifest: Manifest, child: Child, start: Callable[[int], Child], started: float
+    ) -> None:
+        """`start` makes a new process of the app; `started` is the `time.monotonic()` moment of our own start."""
+        in_flight: set[str] = set()
+        options = manifest.upstream
+        self.loop = loop
+        self.log = log
+        self.in_flight = in_flight
+        self.output = Output(loop, log, manifest.logs, in_flight)
+        self.supervisor = Supervisor(loop, log, self.output, start, child, listen_timeout=options.listen_timeout)
+        self.client = Client(
+            loop,
+            self.supervisor,
+            self.output,
+            Forwarding(stage=manifest.stage, function=_function()),
+            timeout=options.timeout,
+            listen_timeout=options.listen_timeout,
+            trusts_idle=not isinstance(options.command, str),
+        )
+        self.instance = Instance(started, manifest.version)
+        self.entrypoint = Entrypoint(
+            codecs=Codecs(manifest.events),
+            streaming=manifest.events.streaming,
+            handler=chain.build(self.client, log=log),
+            direct=DirectMessages(loop, manifest, self.instance, self.client),
+            access=AccessLog(log, manifest),
+            instance=self.instance,
+            log=log,
+            in_flight=in_flight,
+        )
+
+    async def initialise(self, deadline: float) -> None:
+        """Wait for the app until it is ready or the moment has come. The state of the supervisor tells which."""
+        try:
+            while self.supervisor.state not in (READY, FAILED):
+                await self.loop.wait(self.supervisor.changed, deadline)
+        except DeadlineExceeded:
+            self.log.write("warn", "the app is not ready yet; the first request will wait for it")
+        if self.supervisor.state == READY:
+            self.instance.init_ms = (monotonic() - self.instance.started) * 1000
+            self.log.write("info", "ready", init_ms=round(self.instance.init_ms, 1), instance=self.instance.id)
+
+    def failure(self) -> tuple[str, str]:
+        """Say why the app did not start: a name for machines, and the reason with the app's last lines."""
+        self.output.drain()
+        return "UpProxy.AppNotStarted", "\n".join([self.supervisor.reason, *self.output.tail])
+
+    def close(self) -> None:
+        """Leave no process and no descriptor behind."""
+        self.supervisor.close()
+        self.output.close()
+        self.client.drop_connections()
+        self.loop.close()
+
+
+class Runtime:
+    """Runs the proxy under the Runtime API, with one slot or several."""
+
+    def __init__(self, proxy: Proxy, address: str, slots: int) -> None:
+        self._proxy = proxy
+        self._address = address
+        self._slots = slots
+        self._apis: list[RuntimeApi] = []
+        self._stopping = False
+        self.exit_code = 0
+
+    async def run(self) -> None:
+        """Initialise, then serve until stopped. `exit_code` tells how it went."""
+        proxy = self._proxy
+        proxy.loop.on_signal(signal.SIGTERM, self.stop)
+        api = self._new_api()
+        try:
+            if await self._initialise(api):
+                for _ in range(self._slots - 1):
+                    proxy.loop.start(self._slot(self._new_api()))
+                await self._slot(api)
+        except ApiError as error:
+            proxy.log.write("error", str(error))
+            self.exit_code = self.exit_code or EXIT_INIT
+        self.stop()
+        while proxy.supervisor.alive:
+            await proxy.loop.wait(proxy.supervisor.changed)
+
+    def stop(self) -> None:
+        """End: no further invocation is taken, the app is asked to finish."""
+        self._stopping = True
+        for api in self._apis:
+            if api.polling is not None:
+                self._proxy.loop.interrupt(api.polling, Stopping())
+                api.polling = None
+        self._proxy.supervisor.stop()
+
+    def _new_api(self) -> RuntimeApi:
+        api = RuntimeApi(self._proxy.loop, self._address)
+        self._apis.append(api)
+        return api
+
+    async def _initialise(self, api: RuntimeApi) -> bool:
+        proxy = self._proxy
+        kind = variable("AWS_LAMBDA_INITIALIZATION_TYPE") or "on-demand"
+        limit = proxy.instance.started + INIT_LIMIT if kind == "on-demand" else float("inf")
+        await proxy.initialise(limit)
+        if self._stopping:
+            return False
+        if proxy.supervisor.state == FAILED:
+            self.exit_code = EXIT_SNAPSHOT if kind == "snap-start" else EXIT_INIT
+            await api.init_error(*proxy.failure())
+            return False
+        if kind == "snap-start":
+            proxy.client.drop_connections()
+            await api.restore_next()
+            if proxy.supervisor.state != READY:
+                self.exit_code = EXIT_RESTORE
+                await api.restore_error("UpProxy.AppNotRestored", proxy.supervisor.reason)
+                return False
+        return True
+
+    async def _slot(self, api: RuntimeApi) -> None:
+        """Take one invocation after another."""
+        proxy = self._proxy
+        try:
+            while not self._stopping:
+                invocation, event = await api.next()
+                await self._serve(api, invocation, event)
+                if proxy.supervisor.state == FAILED:
+                    self.exit_code = EXIT_INIT  # it never was ready: a new environment begins anew
+                    self.stop()
+        except Stopping:
+            pass
+        except ApiError as error:
+            if not self._stopping:
+                proxy.log.write("error", str(error))
+                self.exit_code = EXIT_INIT
+                self.stop()
+        finally:
+            api.close()
+
+    async def _serve(self, api: RuntimeApi, invocation: Invocation, event: bytes) -> None:
+        proxy = self._proxy
+        try:
+            reply = await proxy.entrypoint.handle(loads(event), invocation)
+            if isinstance(reply, Streamed):
+                status = await self._stream(api, invocation, reply)
+            else:
+                payload = reply if isinstance(reply, bytes) else dumps_ascii(reply).encode()
+                status = await api.respond(invocation, payload)
+        except (ApiError, Stopping):
+            raise
+        except InvocationFailed as error:
+            status = await api.fail(invocation, error.kind, str(error))
+        except JSONError as error:
+            proxy.log.write("error", f"the event is no JSON: {error}", request_id=invocation.request_id)
+            status = await api.fail(invocation, "BadEvent", "the event is no JSON")
+        except Exception as error:  # noqa: BLE001  # a fault of ours must not end the process
+            report(proxy.log, error, invocation.request_id)
+            status = await api.fail(invocation, "Internal", "an error in the proxy")
+        if status != 202:
+            proxy.log.write("error", f"Lambda did not take the reply: {status}", request_id=invocation.request_id)
+
+    async def _stream(self, api: RuntimeApi, invocation: Invocation, reply: Streamed) -> int:
+        body = reply.body
+        size = 0
+        failure: Exception | None = None
+        try:
+            stream = await api.stream(invocation, reply.prelude)
+        except ApiError as error:
+            reply.finish(0, error)
+            raise
+        try:
+            if isinstance(body, bytes):
+                stream.add(body)
+                size = len(body)
+            else:
+                await stream.flush()  # the head at once: the first byte of the body may be long in coming
+                async for part in body:
+                    stream.add(part)
+                    await stream.flush()
+                    size += len(part)
+        except Exception as error:  # noqa: BLE001  # from the app, or Closed from the reader
+            failure = error
+        reply.finish(size, failure)
+        if isinstance(failure, Closed):
+            stream.close()
+            return 202
+        if failure is not None:
+            return await stream.fail(type(failure).__name__, str(failure))
+        return await stream.end()
+
+
+def run(manifest: Manifest, child: Child, start: Callable[[int], Child], started: float) -> int:
+    """Be the runtime process for an app that has been started; return the exit code."""
+    log = Log()
+    slots = max(1, int(variable("AWS_LAMBDA_MAX_CONCURRENCY") or "1"))
+    loop = _loop(log, slots)
+    proxy = Proxy(loop, log, manifest, child, start, started)
+    runtime = Runtime(proxy, variable("AWS_LAMBDA_RUNTIME_API"), slots)
+    try:
+        loop.run(runtime.run())
+    finally:
+        proxy.close()
+    return runtime.exit_code
+
+
+def give_up(problem: str) -> int:
+    """Report that there is no app to serve; return the exit code."""
+    log = Log()
+    log.write("error", problem)
+    loop = _loop(log, 1)
+
+    async def tell() -> None:
+        try:
+            await RuntimeApi(loop, variable("AWS_LAMBDA_RUNTIME_API")).init_error("UpProxy.NotConfigured", problem)
+        except ApiError as error:
+            log.write("error", str(error))
+
+    try:
+        loop.run(tell())
+    finally:
+        loop.close()
+    return EXIT_INIT
+
+
+def _loop(log: Log, slots: int) -> Loop:
+    def on_error(error: Exception) -> None:
+        report(log, error, "")
+
+    return InPlace(on_error) if slots == 1 else Parking(on_error)
+
+
+def _function() -> dict[str, Any]:
+    """Describe the function as LWA's `env_config` does, for apps that come from there."""
+    return {
+        "function_name": variable("AWS_LAMBDA_FUNCTION_NAME"),
+        "memory": int(variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or "0"),
+        "version": variable("AWS_LAMBDA_FUNCTION_VERSION"),
+        "log_group": variable("AWS_LAMBDA_LOG_GROUP_NAME"),
+        "log_stream": variable("AWS_LAMBDA_LOG_STREAM_NAME"),
+    }

@@ -1,0 +1,238 @@
+"""The last handler of the chain: ask the app."""
+
+from __future__ import annotations
+
+from time import monotonic, time
+
+from upproxy.proxy.errors import UpstreamDied, UpstreamMalformed, UpstreamTimeout, UpstreamUnavailable
+from upproxy.proxy.http1 import (
+    READ_SIZE,
+    Body,
+    ChunkedBody,
+    Closed,
+    Connection,
+    Malformed,
+    SizedBody,
+    UndelimitedBody,
+    content_length,
+)
+from upproxy.proxy.messages import Headers, Response
+from upproxy.proxy.waiting import DeadlineExceeded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from upproxy.proxy.messages import Request
+    from upproxy.proxy.upstream.forwarding import Forwarding
+    from upproxy.proxy.upstream.output import Output
+    from upproxy.proxy.upstream.supervisor import Supervisor
+    from upproxy.proxy.waiting import Loop
+
+MARGIN = 0.25  # seconds before Lambda's deadline at which we answer ourselves
+TRIES = 3  # connections that are tried for a request of which nothing has been sent
+NOTICE = 1.0  # seconds within which the exit of an app that refuses connections is noticed
+IDLE_TRUSTED = 1.0  # seconds of wall time that a connection is trusted to stay open, where the server is the user's
+
+
+class Client:
+    """Sends requests to the app over kept connections, and reads its answers strictly."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        supervisor: Supervisor,
+        output: Output,
+        forwarding: Forwarding,
+        *,
+        timeout: float,
+        listen_timeout: float,
+        trusts_idle: bool,
+    ) -> None:
+        """`trusts_idle` says that the server keeps idle connections open for good, over a freeze too."""
+        self._loop = loop
+        self._supervisor = supervisor
+        self._output = output
+        self._forwarding = forwarding
+        self._timeout = timeout
+        self._listen_timeout = listen_timeout
+        self._trusts_idle = trusts_idle
+        self._idle: list[tuple[Connection, float]] = []
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer a request with what the app says; the body is bytes if it is small and of known length.
+
+        Raises UpstreamUnavailable, UpstreamTimeout, UpstreamDied, UpstreamMalformed.
+        """
+        now = monotonic()
+        last = request.invocation.deadline - MARGIN
+        deadline = min(last, now + self._timeout)
+        connection: Connection | None = None
+        try:
+            connection = await self._send(request, now, deadline)
+            minor, status, fields = await connection.read_head(deadline)
+            response = Response(status, Headers(fields))
+            # The time-out is for the head; a body may take as long as the function may.
+            length = None if _is_bodiless(request.method, status) else content_length(fields)
+            release = self._releaser(connection, _keeps_alive(minor, status, fields))
+            if _is_bodiless(request.method, status) or length == 0:
+                release(True)
+            elif length is None:
+                response.body = UpstreamBody(UndelimitedBody(connection, last, _closer(connection)), self._output)
+            elif length < 0:
+                if minor == 0:
+                    raise Malformed("Transfer-Encoding in an HTTP/1.0 response")
+                response.body = UpstreamBody(ChunkedBody(connection, last, release), self._output)
+            elif length <= READ_SIZE:
+                response.body = await _read_whole(connection, length, deadline)
+                release(True)
+            else:
+                response.body = UpstreamBody(SizedBody(connection, last, release, length), self._output)
+        except DeadlineExceeded:
+            _drop(connection)
+            raise UpstreamTimeout(f"the app did not answer within {monotonic() - now:.1f} s") from None
+        except Closed as error:
+            _drop(connection)
+            raise UpstreamDied(str(error)) from None
+        except Malformed as error:
+            _drop(connection)
+            raise UpstreamMalformed(f"the app's answer is malformed: {error}") from None
+        except BaseException:
+            _drop(connection)
+            raise
+        self._supervisor.served()
+        self._output.drain()
+        return response
+
+    def drop_connections(self) -> None:
+        """Close every idle connection, as after a restore from a snapshot."""
+        idle, self._idle = self._idle, []
+        for connection, _ in idle:
+            connection.close()
+
+    async def _send(self, request: Request, now: float, deadline: float) -> Connection:
+        """Send the request on a connection. Retries only while no byte of it can have been read by the app."""
+        head = self._forwarding.head(request)
+        body = request.body
+        small = len(body) <= READ_SIZE
+        for left in reversed(range(TRIES)):
+            connection = await self._connect(now, deadline)
+            try:
+                await connection.send(head + body if small else head, deadline)
+            except Closed:
+                connection.close()
+                if not left:
+                    raise
+                continue
+            except BaseException:
+                connection.close()
+                raise
+            if not small:
+                try:
+                    await connection.send(body, deadline)
+                except Closed:
+                    pass  # it stopped reading, but may have answered
+                except BaseException:
+                    connection.close()
+                    raise
+            return connection
+        raise AssertionError("unreachable")
+
+    async def _connect(self, now: float, deadline: float) -> Connection:
+        while self._idle:
+            connection, since = self._idle.pop()
+            if not connection.is_stale() and (self._trusts_idle or abs(time() - since) < IDLE_TRUSTED):
+                return connection
+            connection.close()
+        patience = min(deadline, now + self._listen_timeout)
+        for left in reversed(range(TRIES)):
+            try:
+                await self._supervisor.ready(patience)
+                return await Connection.open(self._loop, self._supervisor.address, deadline)
+            except (ConnectionRefusedError, ConnectionResetError) as error:
+                if not left:
+                    raise UpstreamUnavailable("the app takes no connections") from error
+                # It has just died, or its listener is being replaced: find out which, then try again.
+                try:
+                    await self._supervisor.gone(min(deadline, monotonic() + NOTICE))
+                except DeadlineExceeded:
+                    pass
+            except DeadlineExceeded:
+                raise UpstreamUnavailable(
+                    self._supervisor.reason or "the app was not ready in time", state=self._supervisor.state
+                ) from None
+        raise AssertionError("unreachable")
+
+    def _releaser(self, connection: Connection, reusable: bool) -> Callable[[bool], None]:
+        def release(whole: bool) -> None:
+            if whole and reusable and not connection.closed:
+                self._idle.append((connection, time()))
+            else:
+                connection.close()
+
+        return release
+
+
+class UpstreamBody:
+    """A body that is still coming from the app; its errors are the proxy's, its end drains the app's output."""
+
+    __slots__ = ("_body", "_output")
+
+    def __init__(self, body: Body, output: Output) -> None:
+        self._body = body
+        self._output = output
+
+    def __aiter__(self) -> UpstreamBody:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self._body.__anext__()
+        except StopAsyncIteration:
+            self._output.drain()
+            raise
+        except DeadlineExceeded:
+            raise UpstreamTimeout("the function's time was over in the middle of the body") from None
+        except Closed as error:
+            raise UpstreamDied(str(error)) from None
+        except Malformed as error:
+            raise UpstreamMalformed(f"the app's answer is malformed: {error}") from None
+
+    def close(self) -> None:
+        """Give up the rest; the connection is closed with it."""
+        self._body.close()
+
+
+def _is_bodiless(method: str, status: int) -> bool:
+    return method == "HEAD" or status == 204 or status == 304
+
+
+def _keeps_alive(minor: int, status: int, fields: list[tuple[str, str]]) -> bool:
+    if status == 500:  # uvicorn closes after an unhandled error without a word
+        return False
+    for name, value in fields:
+        if name == "connection":
+            options = value.lower().replace(" ", "").split(",")
+            return "close" not in options and (minor == 1 or "keep-alive" in options)
+    return minor == 1
+
+
+async def _read_whole(connection: Connection, length: int, deadline: float) -> bytes:
+    data = connection.take(length)
+    if data is None:
+        parts = [part async for part in SizedBody(connection, deadline, _ignore, length)]
+        data = b"".join(parts)
+    return data
+
+
+def _ignore(_whole: bool) -> None:
+    pass
+
+
+def _closer(connection: Connection) -> Callable[[bool], None]:
+    return lambda _whole: connection.close()
+
+
+def _drop(connection: Connection | None) -> None:
+    if connection is not None:
+        connection.close()

@@ -1,0 +1,139 @@
+"""Start the app as a process. Imports next to nothing: the app is started before the rest of the proxy is loaded."""
+
+from __future__ import annotations
+
+import posix
+from time import monotonic
+
+from upproxy.proxy.lean import signal, socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from upproxy.proxy.manifest import UpstreamOptions
+
+LOOPBACK = "127.0.0.1"
+BACKLOG = 1_024
+
+# What the app must not see: it is a client of nobody's Runtime API, and the manifest is ours.
+_PRIVATE = (b"AWS_LAMBDA_RUNTIME_API", b"UPPROXY_MANIFEST")
+
+
+class SpawnError(Exception):
+    """The app could not be started at all; `str(error)` says what to do."""
+
+
+class Child:
+    """A running app. `listener` is our copy of the socket that it inherited, None where it opens `$PORT` itself.
+
+    `stdout` and `stderr` are the non-blocking reading ends of its pipes.
+    """
+
+    __slots__ = ("listener", "pid", "port", "started", "stderr", "stdout")
+
+    def __init__(self, pid: int, port: int, listener: socket.socket | None, stdout: int, stderr: int) -> None:
+        self.pid = pid
+        self.port = port
+        self.listener = listener
+        self.stdout = stdout
+        self.stderr = stderr
+        self.started = monotonic()
+
+
+def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers: str = "", packages: str = "") -> Child:
+    """Start the app in a process group of its own, with a new listening socket or a free port.
+
+    `launchers` is the folder that `{launchers}` in the command stands for, `packages` a folder of the app's
+    dependencies to put before Python's own, or empty. Raises SpawnError.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+    listener.bind((LOOPBACK.encode(), 0))
+    port: int = listener.getsockname()[1]
+    environment = _environment(options.environment, packages)
+    environment[b"PORT"] = b"%d" % port
+    environment[b"UP_STAGE"] = stage.encode()
+    environment[b"UP_RESTARTS"] = b"%d" % restarts
+    kept: socket.socket | None = None
+    if isinstance(options.command, str):
+        argv = ["/bin/sh", "-c", options.command]
+        listener.close()  # the number is free again, for the app
+    else:
+        # Accepted sockets inherit it; without it uvicorn needs 44 ms for every request on a kept connection.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.listen(BACKLOG)
+        posix.set_inheritable(listener.fileno(), True)
+        fd = str(listener.fileno())
+        argv = [word.replace("{fd}", fd).replace("{launchers}", launchers) for word in options.command]
+        kept = listener
+    out_read, out_write = posix.pipe()
+    err_read, err_write = posix.pipe()
+    try:
+        pid = posix.posix_spawn(
+            _find(argv[0], environment),
+            argv,
+            environment,
+            file_actions=[
+                (posix.POSIX_SPAWN_OPEN, 0, "/dev/null", posix.O_RDONLY, 0),
+                (posix.POSIX_SPAWN_DUP2, out_write, 1),
+                (posix.POSIX_SPAWN_DUP2, err_write, 2),
+            ],
+            setpgroup=0,
+            # Python ignores these two, and an ignored signal stays ignored in a new program.
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+            setsigmask=[],
+        )
+    except OSError as error:
+        posix.close(out_read)
+        posix.close(err_read)
+        listener.close()
+        raise SpawnError(f"cannot start {argv[0]}: {error.strerror}; see proxy.command in up.yml") from None
+    finally:
+        posix.close(out_write)
+        posix.close(err_write)
+    if kept is not None:
+        posix.set_inheritable(kept.fileno(), False)
+    posix.set_blocking(out_read, False)
+    posix.set_blocking(err_read, False)
+    return Child(pid, port, kept, out_read, err_read)
+
+
+def expand(text: str, environment: Mapping[bytes, bytes]) -> str:
+    """Replace each `${NAME}` by the environment's value. Raises SpawnError for one that is not set."""
+    before, *rest = text.split("${")
+    parts = [before]
+    for piece in rest:
+        name, brace, after = piece.partition("}")
+        if not brace:
+            parts += "${", piece
+            continue
+        value = environment.get(name.encode())
+        if value is None:
+            raise SpawnError(f"the environment has no {name}, which up.yml refers to as ${{{name}}}")
+        parts += value.decode("utf-8", "surrogateescape"), after
+    return "".join(parts)
+
+
+def _environment(configured: dict[str, str], packages: str) -> dict[bytes, bytes]:
+    inherited = {name: value for name, value in posix.environ.items() if name not in _PRIVATE}
+    environment = dict(inherited)
+    for name, value in configured.items():
+        environment[name.encode()] = expand(value, inherited).encode("utf-8", "surrogateescape")
+    environment.setdefault(b"PYTHONUNBUFFERED", b"1")  # a line that is printed is a line that is logged
+    if packages:
+        folder = packages.encode()
+        # What AWS's own bootstrap, which we stand in for, would have put there: layers and the runtime's boto3.
+        tail = [b"/opt/python", environment.get(b"LAMBDA_RUNTIME_DIR", b""), environment.get(b"PYTHONPATH", b"")]
+        environment[b"PYTHONPATH"] = b":".join([folder, *filter(None, tail)])
+        environment[b"PATH"] = folder + b"/bin:" + environment.get(b"PATH", b"/usr/local/bin:/usr/bin:/bin")
+    return environment
+
+
+def _find(program: str, environment: dict[bytes, bytes]) -> bytes:
+    name = program.encode("utf-8", "surrogateescape")
+    if b"/" not in name:
+        for folder in environment.get(b"PATH", b"/usr/local/bin:/usr/bin:/bin").split(b":"):
+            path = (folder or b".") + b"/" + name
+            if posix.access(path, posix.X_OK):
+                return path
+    return name

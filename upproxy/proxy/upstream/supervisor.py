@@ -1,0 +1,262 @@
+"""Keep the app running: its states, when it is ready, what happens when it exits."""
+
+from __future__ import annotations
+
+import posix
+from time import monotonic
+
+from upproxy.proxy.errors import UpstreamUnavailable
+from upproxy.proxy.lean import signal, socket
+from upproxy.proxy.upstream.spawn import LOOPBACK, SpawnError
+from upproxy.proxy.waiting import Waitable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from upproxy.proxy.log import Log
+    from upproxy.proxy.upstream.output import Output
+    from upproxy.proxy.upstream.spawn import Child
+    from upproxy.proxy.waiting import Loop, Timer
+
+STARTING = "starting"  # the first start, which has not succeeded yet
+READY = "ready"
+RESTARTING = "restarting"  # it was ready once and has exited since: waiting to be started, or for it to be ready
+STOPPED = "stopped"  # on request
+FAILED = "failed"  # the first start did not succeed; nothing brings it back
+
+# (state, event) -> state. What is not here cannot happen.
+TRANSITIONS = {
+    (STARTING, "answered"): READY,
+    (STARTING, "exited"): FAILED,
+    (STARTING, "late"): FAILED,
+    (STARTING, "stop"): STOPPED,
+    (READY, "exited"): RESTARTING,
+    (READY, "stop"): STOPPED,
+    (RESTARTING, "answered"): READY,
+    (RESTARTING, "exited"): RESTARTING,
+    (RESTARTING, "late"): RESTARTING,
+    (RESTARTING, "stop"): STOPPED,
+    (STOPPED, "exited"): STOPPED,
+    (STOPPED, "stop"): STOPPED,
+    (FAILED, "exited"): FAILED,
+    (FAILED, "stop"): FAILED,
+}
+
+BACKOFF_FIRST = 0.1  # seconds, doubled with each exit in a row without a served request
+BACKOFF_MOST = 5.0
+STOP_GRACE = 1.5  # seconds between SIGTERM and SIGKILL
+POLL_PORT = 0.010  # seconds between looks at a port that a command opens by itself; 1 ms was slower
+LOOK_FIRST, LOOK_SHARE, LOOK_MOST = 0.001, 0.03, 0.010  # seconds and share of the time waited: a fixed 1 ms burns CPU
+
+_TCP_INFO_SIZE = 28
+_ACCEPT_QUEUE = slice(24, 28)  # tcpi_unacked, which for a listening socket counts what has not been accepted
+
+
+class Supervisor:
+    """Owns the app's process. `start` makes a new one, numbered by how often it has been restarted.
+
+    `state` is one of the names above; `changed` is notified whenever it or the process changes.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        log: Log,
+        output: Output,
+        start: Callable[[int], Child],
+        child: Child,
+        *,
+        listen_timeout: float,
+    ) -> None:
+        self._loop = loop
+        self._log = log
+        self._output = output
+        self._start = start
+        self._listen_timeout = listen_timeout
+        self.state = STARTING
+        self.changed = Waitable()
+        self.restarts = 0
+        self.reason = ""  # why it is not there: a sentence
+        self.alive = False
+        self._fruitless = 0  # exits in a row without a served request
+        self._served = False
+        self._timer: Timer | None = None
+        self._probe: socket.socket | None = None
+        loop.on_signal(signal.SIGCHLD, self._reap)
+        self._adopt(child)
+
+    # --- what others ask ----------------------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the app listens."""
+        return LOOPBACK, self._child.port
+
+    @property
+    def pid(self) -> int:
+        """The app's process, and its group."""
+        return self._child.pid
+
+    async def ready(self, deadline: float) -> None:
+        """Wait until the app takes requests. Raises UpstreamUnavailable, DeadlineExceeded."""
+        while self.state != READY:
+            if self.state in (FAILED, STOPPED):
+                raise UpstreamUnavailable(self.reason or "the app has been stopped")
+            await self._loop.wait(self.changed, deadline)
+
+    async def gone(self, deadline: float) -> None:
+        """Wait until the exit of an app that takes no connections has been noticed. Raises DeadlineExceeded."""
+        child = self._child
+        while self.alive and self._child is child:
+            await self._loop.wait(self.changed, deadline)
+
+    def served(self) -> None:
+        """Note that the app has answered a request: its next restart is immediate."""
+        self._served = True
+
+    def stop(self) -> None:
+        """Ask the app to finish (SIGTERM), and end it when it does not within 1.5 s."""
+        if self.state != STOPPED:
+            self._move("stop")
+            self._cancel_timer()
+            self._stop_probing()
+            if self.alive:
+                self._signal_group(signal.SIGTERM)
+                self._timer = self._loop.call_at(monotonic() + STOP_GRACE, self._kill)
+
+    def close(self) -> None:
+        """Leave nothing behind: kill what still runs, and wait for it."""
+        self._cancel_timer()
+        self._stop_probing()
+        if self.alive:
+            self._kill()
+            posix.waitpid(self._child.pid, 0)
+            self.alive = False
+
+    # --- states -------------------------------------------------------------------------------------------------------
+
+    def _move(self, event: str) -> None:
+        self.state = TRANSITIONS[self.state, event]
+        self._loop.notify(self.changed)
+
+    def _adopt(self, child: Child) -> None:
+        self._child = child
+        self.alive = True
+        self._served = False
+        self._output.attach(child.stdout, child.stderr)
+        self._look()
+
+    def _look(self) -> None:
+        """See whether the app is ready, and look again soon if not."""
+        waited = monotonic() - self._child.started
+        if self._accepts():
+            self._stop_probing()
+            self._move("answered")
+        elif waited > self._listen_timeout:
+            self._stop_probing()
+            self.reason = f"the app did not listen within {self._listen_timeout:g} s (proxy.listen_timeout)"
+            self._log.write("error", self.reason)
+            self._move("late")
+            self._kill()
+        else:
+            pause = POLL_PORT if self._child.listener is None else max(LOOK_FIRST, min(LOOK_MOST, LOOK_SHARE * waited))
+            self._timer = self._loop.call_at(monotonic() + pause, self._look)
+
+    def _accepts(self) -> bool:
+        listener = self._child.listener
+        if listener is None:
+            return self._connect(blocking=True)
+        if self._probe is None:
+            self._connect(blocking=False)
+        # The probe lies in the accept queue until the app takes it: no request is made, nothing is in the app's log.
+        return not any(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)[_ACCEPT_QUEUE])
+
+    def _connect(self, *, blocking: bool) -> bool:
+        probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+        probe.setblocking(blocking)
+        error = probe.connect_ex((LOOPBACK.encode(), self._child.port))
+        if blocking:
+            probe.close()
+            return error == 0
+        self._probe = probe
+        return False
+
+    def _stop_probing(self) -> None:
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
+        # Held any longer, it would take connections for an app that has died, and let them hang.
+        if self._child.listener is not None:
+            self._child.listener.close()
+            self._child.listener = None
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- exits --------------------------------------------------------------------------------------------------------
+
+    def _reap(self) -> None:
+        if self.alive:
+            pid = self._child.pid
+            # The group is killed while its leader's number is still taken, so that it cannot hit anybody else.
+            if posix.waitid(posix.P_PID, pid, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT) is not None:
+                self._signal_group(signal.SIGKILL)
+                _, status = posix.waitpid(pid, 0)
+                self._exited(status)
+        if posix.getpid() == 1:  # in a container, orphans are ours as well
+            _reap_orphans()
+
+    def _exited(self, status: int) -> None:
+        self.alive = False
+        self._cancel_timer()
+        self._stop_probing()
+        self._output.drain()
+        before = self.state
+        if before not in (STOPPED, FAILED):
+            self.reason = f"the app {_how(status)}"
+        self._move("exited")
+        if before in (STARTING, READY, RESTARTING):
+            self._log.write("error", self.reason, restarts=self.restarts)
+        if self.state == RESTARTING:
+            self._fruitless = 0 if self._served else self._fruitless + 1
+            delay = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** (self._fruitless - 1)) if self._fruitless else 0
+            self._timer = self._loop.call_at(monotonic() + delay, self._restart)
+
+    def _restart(self) -> None:
+        self.restarts += 1
+        try:
+            child = self._start(self.restarts)
+        except SpawnError as error:
+            self.reason = str(error)
+            self._log.write("error", self.reason, restarts=self.restarts)
+            self._fruitless += 1
+            self._timer = self._loop.call_at(monotonic() + BACKOFF_MOST, self._restart)
+        else:
+            self._log.write("info", "the app is restarted", restarts=self.restarts)
+            self._adopt(child)
+
+    def _kill(self) -> None:
+        self._signal_group(signal.SIGKILL)
+
+    def _signal_group(self, number: int) -> None:
+        try:
+            posix.killpg(self._child.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def _how(status: int) -> str:
+    if posix.WIFSIGNALED(status):
+        return f"was ended by signal {posix.WTERMSIG(status)}"
+    return f"exited with code {posix.WEXITSTATUS(status)}"
+
+
+def _reap_orphans() -> None:
+    try:
+        while posix.waitpid(-1, posix.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass

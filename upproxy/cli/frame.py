@@ -1,0 +1,159 @@
+"""The frame of all commands: their table, the flags that they share, and how each ends.
+
+A command is a module with a click command called `command`, and a line in the table. It gets the shared flags by
+`@click.pass_obj` as a `Call`, writes through `call.output`, and ends by returning or by raising: `cli.errors` says
+which error becomes which exit status.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from upproxy.cli.errors import INTERRUPTED, CommandError, UsageError, known
+from upproxy.cli.output import Output
+
+COMMANDS = {
+    "config": ("upproxy.cli.config", "Print the resolved configuration, the manifest or the schema."),
+    "start": ("upproxy.cli.start", "Serve the app on this machine, the way Lambda will."),
+    "version": ("upproxy.cli.version", "Print the version."),
+}
+"""Commands: their modules, imported when they are called, and what `--help` says of them."""
+
+
+@dataclass
+class Call:
+    """The flags that all commands share, before or after the command's name. `stage` is None where none is given."""
+
+    directory: str = "."
+    stage: str | None = None
+    region: str | None = None
+    verbose: bool = False
+    json: bool = False
+    yes: bool = False
+    no_input: bool = False
+    no_color: bool = False
+
+    @property
+    def output(self) -> Output:
+        """Where results and notes go."""
+        return Output(as_json=self.json, colour=not self.no_color, ask=not self.no_input, assume_yes=self.yes)
+
+
+def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """Put a shared flag's value, if it is given, where all commands find it."""
+    if value:
+        setattr(context.ensure_object(Call), str(option.name), value)
+
+
+def _shared_options() -> list[click.Parameter]:
+    flags = (
+        (("-C", "directory"), {"metavar": "DIR", "help": "The project's folder; this one by default."}),
+        (("-s", "--stage"), {"metavar": "STAGE", "help": "The stage."}),
+        (("--region",), {"metavar": "REGION", "help": "The AWS region."}),
+        (("-v", "--verbose"), {"is_flag": True, "help": "Say more; show tracebacks."}),
+        (("--json",), {"is_flag": True, "help": "Write JSON."}),
+        (("--yes",), {"is_flag": True, "help": "Answer every question with yes."}),
+        (("--no-input",), {"is_flag": True, "help": "Ask nothing."}),
+        (("--no-color",), {"is_flag": True, "help": "Write without colour."}),
+    )
+    return [click.Option(names, callback=_keep, expose_value=False, **settings) for names, settings in flags]  # type: ignore[arg-type]
+
+
+class _Commands(click.Group):
+    """Imports a command when it is called, and describes all of them without importing any."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, summary = COMMANDS[cmd_name]
+        command = importlib.import_module(module).command
+        assert isinstance(command, click.Command)
+        command.name = cmd_name
+        command.help = command.help or summary
+        taken = {name for option in command.params for name in option.opts}
+        command.params += [option for option in _shared_options() if not taken & set(option.opts)]
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f"Did you mean `upproxy {near[0]}`?" if near else "`upproxy --help` lists the commands."
+            raise UsageError(f"there is no command {args[0]!r}", hint)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+_UPPROXY = _Commands(
+    "upproxy",
+    help="Run any ordinary web app on AWS Lambda, unchanged.",
+    params=_shared_options(),
+    no_args_is_help=False,
+    invoke_without_command=True,
+    callback=lambda: None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line, `sys.argv` by default, and return its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = words[: words.index("--")] if "--" in words else words
+    call = Call()
+    try:
+        if not words:
+            words = ["--help"]
+        elif words == ["--version"]:
+            words = ["version"]
+        result = _UPPROXY.main(words, prog_name="upproxy", standalone_mode=False, obj=call)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read the output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except click.UsageError as error:
+        context = error.ctx.command_path if error.ctx else "upproxy"
+        failure: CommandError = UsageError(error.format_message(), hint=f"`{context} --help` lists what there is.")
+        return _fail(failure, call, options)
+    except click.ClickException as error:
+        return _fail(CommandError(error.format_message()), call, options)
+    except Exception as error:  # noqa: BLE001  # nobody foresaw it: still one line, not a traceback
+        failure = known(error) or _unforeseen(error)
+        if call.verbose or "-v" in options or "--verbose" in options:
+            traceback.print_exc()
+        return _fail(failure, call, options)
+
+
+def _unforeseen(error: Exception) -> CommandError:
+    failure = CommandError(
+        f"{type(error).__name__}: {error}".rstrip(": "),
+        hint="This is a fault of upproxy: run again with -v for the traceback.",
+    )
+    failure.code = "internal"
+    return failure
+
+
+def _fail(error: CommandError, call: Call, options: list[str]) -> int:
+    call.json = call.json or "--json" in options  # it may stand after what could not be understood
+    call.output.error(error)
+    return error.status

@@ -1,0 +1,94 @@
+"""The output contract, in one place.
+
+Data go to stdout, everything else to stderr. With `--json` stdout is one JSON document or JSON lines, and what goes to
+stderr is JSON lines: `{"level", "message"}` for notes, `{"code", "message", "hint"}` for the error that ends a command.
+Colour and prompts are for terminals only; NO_COLOR, CI and TERM=dumb are honoured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import click
+
+from upproxy.cli.errors import CommandError, UsageError
+
+
+class Output:
+    """Where a command's results, notes and questions go."""
+
+    def __init__(
+        self,
+        *,
+        as_json: bool = False,
+        colour: bool = True,
+        ask: bool = True,
+        assume_yes: bool = False,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.as_json = as_json
+        self._assume_yes = assume_yes
+        plain = bool(environment.get("CI")) or environment.get("TERM") == "dumb"
+        self._may_colour = colour and not plain and not environment.get("NO_COLOR") and not as_json
+        self._may_ask = ask and not plain and not as_json
+
+    def coloured(self, stream: TextIO | None = None) -> bool:
+        """Whether colour may be written to a stream, stdout by default."""
+        return self._may_colour and (stream or sys.stdout).isatty()
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can be asked."""
+        return self._may_ask and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def text(self, text: str) -> None:
+        """Write data that are text already."""
+        _write(sys.stdout, text)
+
+    def document(self, value: Any, *, indent: int | None = 2) -> None:
+        """Write data as JSON, one document; without indent one line."""
+        _write(sys.stdout, json.dumps(value, indent=indent, ensure_ascii=False))
+
+    def note(self, message: str) -> None:
+        """Tell of progress or of a decision, on stderr."""
+        self._tell("info", message, "")
+
+    def warn(self, message: str) -> None:
+        """Tell of something doubtful, on stderr."""
+        self._tell("warning", message, "warning: ", "yellow")
+
+    def error(self, error: CommandError) -> None:
+        """Tell what a command failed with, and the next step."""
+        if self.as_json:
+            document = {"code": error.code, "message": error.message, "hint": error.hint}
+            _write(sys.stderr, json.dumps(document, ensure_ascii=False))
+            return
+        _write(sys.stderr, self._styled("error: ", "red") + error.message)
+        if error.hint:
+            _write(sys.stderr, error.hint)
+
+    def confirm(self, question: str) -> bool:
+        """Ask a yes-or-no question. `--yes` answers it; raises UsageError where nobody can."""
+        if self._assume_yes:
+            return True
+        if not self.interactive:
+            raise UsageError(f"this needs an answer: {question}", hint="Run it in a terminal, or add --yes.")
+        return click.confirm(question, err=True)
+
+    def _tell(self, level: str, message: str, prefix: str, colour: str | None = None) -> None:
+        if self.as_json:
+            _write(sys.stderr, json.dumps({"level": level, "message": message}, ensure_ascii=False))
+        else:
+            _write(sys.stderr, (self._styled(prefix, colour) if colour else prefix) + message)
+
+    def _styled(self, text: str, colour: str) -> str:
+        return click.style(text, fg=colour, bold=True) if self.coloured(sys.stderr) else text
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text if text.endswith("\n") else text + "\n")
+    stream.flush()

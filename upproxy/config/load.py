@@ -1,0 +1,107 @@
+"""A project folder to its configuration for one stage."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from upproxy.config import document
+from upproxy.config.errors import ConfigError
+from upproxy.config.inference import App, infer
+from upproxy.config.settings import LATER, NAME, STAGES, StageSettings
+from upproxy.config.stages import check_stage, resolve
+from upproxy.proxy.manifest import VERSION, EventOptions
+
+FILES = ("up.yml", "up.yaml", "up.json")
+"""Names of the configuration file; the first that exists is read."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is known of an app at one stage.
+
+    `settings` holds every key of up.yml with its default, `app` how the app is started. `found` is a sentence that
+    says what was inferred and how to override it; `warnings` are sentences for people, one each. `file` is the
+    configuration file, None where there is none.
+    """
+
+    directory: str
+    stage: str
+    file: str | None
+    settings: StageSettings
+    app: App
+    warnings: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The app's name."""
+        return self.settings.name
+
+    @property
+    def found(self) -> str:
+        """What starts the app, and how to override it."""
+        return self.app.found
+
+    def resolved(self) -> dict[str, Any]:
+        """Return all settings of the stage with their defaults, as plain data under the keys of up.yml."""
+        return {"stage": self.stage, **self.settings.model_dump(mode="json", by_alias=True)}
+
+    def manifest(self) -> dict[str, Any]:
+        """Return what `upproxy.proxy.manifest` reads, as plain data in a fixed order; references stay unexpanded.
+
+        Function URLs and REST APIs take streamed replies, HTTP APIs cannot; the codecs of other events know that they
+        do not stream.
+        """
+        settings = self.settings
+        events = EventOptions(
+            base_path=(settings.path or "").rstrip("/"),
+            streaming=settings.endpoint in ("function_url", "rest_api"),
+            triggers=settings.triggers.path if settings.triggers else None,
+        )
+        sections = settings.model_dump(mode="json", include={"proxy", "logs", "health"})
+        return {
+            "manifest_version": VERSION,
+            "name": settings.name,
+            "stage": self.stage,
+            "version": "",
+            "upstream": {
+                **sections["proxy"],
+                "command": self.app.command,
+                "environment": dict(sorted(settings.environment.items())),
+            },
+            "events": vars(events),
+            "logs": sections["logs"],
+            "health": sections["health"],
+        }
+
+
+def load(directory: str, stage: str = "development", command: str | None = None, python: str = "python3") -> Config:
+    """Read the configuration of a project folder for a stage, and find out how its app is started.
+
+    `command` overrides what starts the app; `python` is the interpreter put into commands that are inferred. A folder
+    without a configuration file has all defaults and the folder's name. Raises ConfigError.
+    """
+    if not os.path.isdir(directory):
+        raise ConfigError(f"there is no folder {directory}")
+    there = [name for name in FILES if os.path.isfile(os.path.join(directory, name))]
+    warnings = [f"{name} is not read, since there is {there[0]}" for name in there[1:]]
+    if there:
+        file = os.path.normpath(os.path.join(directory, there[0]))
+        settings = resolve(document.read(file), stage)
+    else:
+        file = None
+        check_stage(stage, list(STAGES))
+        settings = StageSettings(name=_name_of(directory))
+    given = settings.model_fields_set
+    warnings += [f"`{key}` is accepted but not acted on in this version" for key in LATER if key in given]
+    app = infer(directory, settings, command, python)
+    return Config(directory, stage, file, settings, app, (*warnings, *app.warnings))
+
+
+def _name_of(directory: str) -> str:
+    """Make a valid name of the folder's."""
+    folder = os.path.basename(os.path.realpath(directory))
+    name = re.sub(r"[^a-zA-Z0-9]+", "-", folder).strip("-").lower()[:48].strip("-")
+    return name if re.search(NAME, name) else f"app-{name}"[:48].strip("-")

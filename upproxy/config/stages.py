@@ -1,0 +1,112 @@
+"""One stage's settings out of a file: what it says for all, and over it what it says for the stage."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from upproxy.config.document import Document
+from upproxy.config.errors import ConfigError, Path, Problem
+from upproxy.config.settings import EXPECTED, STAGE, STAGES, WRITTEN_AS_TEXT, Settings, StageSettings
+from upproxy.config.validate import validate
+
+
+def resolve(document: Document, stage: str) -> StageSettings:
+    """Return the settings of a stage, after every stage of the file has been checked.
+
+    Raises ConfigError with all problems of the file, or for a stage that is unknown.
+    """
+    shared = dict(document.data)
+    stages = shared.pop("stages", None) or {}
+    problems = []
+    if not isinstance(stages, dict):
+        problems.append(Problem("expected stages with their settings", ("stages",), document.line(("stages",))))
+        stages = {}
+    for name, own in stages.items():
+        path = ("stages", name)
+        if not re.search(STAGE, name):
+            problems.append(Problem(f"expected {EXPECTED[STAGE]}", path, document.line(path)))
+        if not isinstance(own, dict | None):
+            problems.append(Problem("expected keys with values", path, document.line(path)))
+    overrides = {name: own for name, own in stages.items() if isinstance(own, dict)}
+
+    shared = _texts(document, shared, ())
+    _, found = validate(Settings, _without_empty(shared), document.line)
+    problems += found
+    shared_problems = {problem.path for problem in found}
+    resolved = None
+    for name in dict.fromkeys([*overrides, stage]):
+        own = _texts(document, overrides.get(name, {}), ("stages", name))
+
+        settings, found = validate(StageSettings, _without_empty(_merged(shared, own)), document.line)
+        for problem in found:
+            path = ("stages", name, *problem.path)
+            if path in document or problem.path not in shared_problems:
+                problems.append(Problem(problem.message, path, document.line(path)))
+        if name == stage:
+            resolved = settings
+    if problems:
+        raise ConfigError(file=document.file, problems=sorted(problems, key=lambda problem: problem.line))
+    known_stages = list(dict.fromkeys([*STAGES, *stages]))
+    check_stage(stage, known_stages)
+    assert resolved is not None  # no problems
+    return resolved
+
+
+def check_stage(stage: str, known: list[str]) -> None:
+    """Raise ConfigError for a stage that is not among the known ones."""
+    if stage not in known:
+        near = difflib.get_close_matches(stage, known, 1)
+        raise ConfigError(
+            f"there is no stage {stage!r}; the known ones are {', '.join(known)}",
+            hint=f"Did you mean {near[0]}?"
+            if near
+            else f"Name it under `stages` in up.yml: `stages: {{{stage}: {{}}}}`.",
+        )
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Lay mappings over mappings; lists and single values take each other's place, empty ones too."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
+    """Leave out keys without a value (`lambda:` over lines that are all commented out)."""
+    return {
+        key: _without_empty(value) if isinstance(value, dict) else value
+        for key, value in data.items()
+        if value is not None
+    }
+
+
+def _texts(document: Document, data: dict[str, Any], prefix: Path) -> dict[str, Any]:
+    """Put numbers and booleans back to the text that was written, where the settings want texts."""
+    copy = dict(data)
+    for pattern in WRITTEN_AS_TEXT:
+        for path in _matching(data, pattern):
+            _put(copy, path, document.texts[*prefix, *path])
+    return copy
+
+
+def _matching(data: Any, pattern: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Go through the paths of numbers and booleans under a pattern."""
+    if not pattern:
+        if isinstance(data, bool | int | float):
+            yield ()
+    elif isinstance(data, dict):
+        for key in list(data) if pattern[0] == "*" else [pattern[0]]:
+            if key in data:
+                yield from ((key, *rest) for rest in _matching(data[key], pattern[1:]))
+
+
+def _put(data: dict[str, Any], path: tuple[str, ...], text: str) -> None:
+    for key in path[:-1]:
+        data[key] = dict(data[key])
+        data = data[key]
+    data[path[-1]] = text

@@ -1,0 +1,89 @@
+"""`python asgi.py FD MODULE:ATTRIBUTE`: serve an ASGI app by uvicorn on an inherited listening socket.
+
+Uvicorn's own `--fd` takes the socket for a unix one, hands it on to the app's children and knows no prefix by request.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+    from upproxy.launchers import _upproxy_launch as launch
+
+    App = Callable[[dict[str, Any], Callable[..., Any], Callable[..., Any]], Awaitable[None]]
+
+OPTIONS = {
+    # The proxy writes a line for each request, and names the server to nobody.
+    "access_log": False,
+    "log_level": "warning",
+    "server_header": False,
+    # A connection that was idle over a freeze would be closed at the very moment when it is needed.
+    "timeout_keep_alive": 10**6,
+    "timeout_graceful_shutdown": 2,
+    # The request's context travels in fields of several kB.
+    "h11_max_incomplete_event_size": 262_144,
+    # Lambda's events carry no WebSockets: their library need not be loaded.
+    "ws": "none",
+    # `front` reads the fields that the proxy sets, the prefix too.
+    "proxy_headers": False,
+}
+
+
+def front(app: App) -> App:
+    """Tell the app where requests really come from, by the fields that the proxy sets."""
+    from urllib.parse import unquote
+
+    async def fronted(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        if scope["type"] == "http":
+            for field, raw in scope["headers"]:
+                if not field.startswith(b"x-forwarded-"):
+                    continue
+                value = raw.decode("latin-1")
+                if field == b"x-forwarded-proto":
+                    scope["scheme"] = launch.forwarded(value)
+                elif field == b"x-forwarded-for":
+                    scope["client"] = launch.address(launch.forwarded(value))
+                elif field == b"x-forwarded-port" and value.isdigit():
+                    scope["server"] = scope["server"][0], int(value)
+                elif field == b"x-forwarded-prefix":
+                    # As uvicorn itself does with --root-path: the path of ASGI holds the prefix.
+                    prefix = value.rstrip("/")
+                    scope["root_path"] = unquote(prefix)
+                    scope["path"] = scope["root_path"] + scope["path"]
+                    scope["raw_path"] = prefix.encode("latin-1") + scope["raw_path"]
+        await app(scope, receive, send)
+
+    return fronted
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until SIGTERM.
+
+    Exits with 0 then, 1 when there is no app, 2 on wrong arguments, 3 without uvicorn or when the app's lifespan fails.
+    """
+    import signal
+
+    listener, name = launch.prepare(arguments)
+    uvicorn = launch.import_server("uvicorn", "h11", "click", "typing_extensions")
+    # Uvicorn sets up its loggers here, the app may then change them: the order of its own command.
+    config = uvicorn.Config(app="", **OPTIONS)
+    config.app = launch.import_app(name)
+    config.load()
+    config.loaded_app = front(config.loaded_app)
+    server = uvicorn.Server(config)
+    # Having finished what was under way, uvicorn raises the signal again, to end by it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    server.run(sockets=[listener])
+    sys.exit(0 if server.started else launch.NO_SERVER)
+
+
+if __name__ == "__main__":  # the app's own processes may read this file too (multiprocessing)
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import _upproxy_launch as launch  # type: ignore[import-not-found,no-redef]
+
+    main(sys.argv)

@@ -65,21 +65,20 @@ def _shared_options() -> list[click.Parameter]:
         (("--no-input",), {"is_flag": True, "help": "Ask nothing."}),
         (("--no-color",), {"is_flag": True, "help": "Write without colour."}),
     )
-    return [click.Option(names, callback=_keep, expose_value=False, **settings) for names, settings in flags]  # type: ignore[arg-type]
+    return [click.Option(names, callback=_keep, expose_value=False, **settings) for names, settings in flags]
 
 
 class _Commands(click.Group):
     """Imports a command when it is called, and describes all of them without importing any."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
         module, summary = COMMANDS[cmd_name]
-        command = importlib.import_module(module).command
-        assert isinstance(command, click.Command)
+        command: click.Command = importlib.import_module(module).command
         command.name = cmd_name
         command.help = command.help or summary
         taken = {name for option in command.params for name in option.opts}
@@ -95,7 +94,7 @@ class _Commands(click.Group):
             raise UsageError(f"there is no command {args[0]!r}", hint)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 

@@ -65,12 +65,10 @@ def parse(text: str, file: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        what = ", ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigError(f"column {column}: cannot be read: {what}", file=file, line=line) from None
+        raise ConfigError(f"column {column}: {_explained(error)}", file=file, line=line) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        character = f"U+{ord(error.character):04X}" if isinstance(error.character, str) else str(error.character)
-        raise ConfigError(f"the character {character} is not allowed", file=file, line=line) from None
+        raise ConfigError(f"the character U+{int(error.character):04X} is not allowed", file=file, line=line) from None
     except RecursionError:
         raise ConfigError(f"is nested deeper than {MAX_DEPTH} levels", file=file) from None
     conversion = _Conversion()
@@ -82,6 +80,24 @@ def parse(text: str, file: str) -> Document:
     if conversion.problems:
         raise ConfigError(file=file, problems=conversion.problems)
     return Document(file, data, conversion.lines, conversion.texts)
+
+
+_EXPLAINED = {
+    "'\\t'": "a tab; YAML is indented by spaces",
+    "expected <block end>": "this line does not go on with what is above it; is its indentation right?",
+    "mapping values are not allowed here": "a second `: `; a value that has one needs quotes",
+    "could not find expected ':'": "a `:` is missing, on this line or above it",
+    "expected ',' or": "a comma or a closing bracket is missing, on this line or above it",
+    "found unexpected end of stream": "a closing quote is missing",
+    "expected a single document": "a second document begins; one is read",
+    "found undefined alias": "this alias has no anchor",
+}
+"""What PyYAML says, and what it means for whoever wrote the file."""
+
+
+def _explained(error: yaml.MarkedYAMLError) -> str:
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    return next((meaning for words, meaning in _EXPLAINED.items() if words in said), said)
 
 
 class _Loader(yaml.SafeLoader):
@@ -127,7 +143,7 @@ class _Conversion:
         try:
             return self._value(node, path, depth)
         except _Abandoned as error:
-            self.problems = [Problem(str(error), (), node.start_mark.line + 1)]
+            self.problems = [Problem(str(error))]
             return None
 
     def _value(self, node: yaml.Node, path: Path, depth: int) -> Any:
@@ -137,6 +153,8 @@ class _Conversion:
         if depth > MAX_DEPTH:
             raise _Abandoned(f"is nested deeper than {MAX_DEPTH} levels")
         self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.CollectionNode) and node.tag not in (_TAG + "map", _TAG + "seq"):
+            return self._unknown_tag(node, path)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -176,8 +194,7 @@ class _Conversion:
         match node.tag.removeprefix(_TAG):
             case "str":
                 # JSON writes what is beyond U+FFFF as two escapes, which YAML takes for two characters.
-                text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-                return text
+                return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             case "null":
                 return None
             case "bool":
@@ -197,8 +214,10 @@ class _Conversion:
                     self._problem(f"{text[:20]!r} is no number that can be used", path, node)
                     return 0
                 return number
+        return self._unknown_tag(node, path)
+
+    def _unknown_tag(self, node: yaml.Node, path: Path) -> None:
         self._problem(f"the tag {node.tag.replace(_TAG, '!!')} is not known here", path, node)
-        return None
 
     def _problem(self, message: str, path: Path, node: yaml.Node) -> None:
         self.problems.append(Problem(message, path, node.start_mark.line + 1))

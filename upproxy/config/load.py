@@ -93,7 +93,7 @@ def load(directory: str, stage: str = "development", command: str | None = None,
     else:
         file = None
         check_stage(stage, list(STAGES))
-        settings = StageSettings(name=_name_of(directory))
+        settings = StageSettings.model_validate({"name": _name_of(directory)})
     given = settings.model_fields_set
     warnings += [f"`{key}` is accepted but not acted on in this version" for key in LATER if key in given]
     app = infer(directory, settings, command, python)

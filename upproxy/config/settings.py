@@ -1,5 +1,7 @@
 """Every key of up.yml: its type, bounds, default and meaning. The JSON schema is made from these models too."""
 
+# ruff: noqa: RUF012  # pydantic copies mutable defaults
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -31,6 +33,9 @@ EXPECTED = {
 }
 """What to say when a pattern is not matched."""
 
+SECRET = (REFERENCE, PASSWORD)
+"""Patterns whose values are not shown: what does not match may be the secret itself."""
+
 STAGES = ("development", "staging", "production")
 """The stages that exist without being named."""
 
@@ -57,6 +62,8 @@ Duration = Annotated[str, Field(pattern=DURATION)]
 
 
 def _listed(value: Any) -> Any:
+    if not isinstance(value, str | list):
+        raise PydanticCustomError("commands", "expected a text or a list of texts")
     return [value] if isinstance(value, str) else value
 
 
@@ -130,7 +137,9 @@ class Lambda(Strict):
 
 
 if TYPE_CHECKING:
-    from upproxy.proxy.manifest import HealthOptions as Health, LogOptions as Logs, UpstreamOptions as Proxy
+    from upproxy.proxy.manifest import HealthOptions as Health
+    from upproxy.proxy.manifest import LogOptions as Logs
+    from upproxy.proxy.manifest import UpstreamOptions as Proxy
 else:
     Proxy = derive(
         manifest.UpstreamOptions,

@@ -18,47 +18,48 @@ def resolve(document: Document, stage: str) -> StageSettings:
 
     Raises ConfigError with all problems of the file, or for a stage that is unknown.
     """
+    shared, overrides, problems = _split(document)
+    _, found = validate(Settings, _without_empty(shared), document.line)
+    problems += found
+    inherited = {problem.path for problem in found}
+    resolved: dict[str, StageSettings] = {}
+    for name in dict.fromkeys([*STAGES, *overrides]):
+        data = _without_empty(_merged(shared, overrides.get(name, {})))
+        settings, found = validate(StageSettings, data, document.line)
+        if settings:
+            resolved[name] = settings
+        for problem in found:
+            path = ("stages", name, *problem.path)
+            if path in document or problem.path not in inherited:
+                problems.append(Problem(problem.message, path, document.line(path)))
+    if problems:
+        raise ConfigError(file=document.file, problems=sorted(problems, key=lambda problem: problem.line))
+    check_stage(stage, list(resolved))
+    return resolved[stage]
+
+
+def _split(document: Document) -> tuple[dict[str, Any], dict[str, dict[str, Any]], list[Problem]]:
+    """Take a document apart: what is said for all stages, what for each, and what is wrong with the parting."""
     shared = dict(document.data)
     stages = shared.pop("stages", None) or {}
-    problems = []
     if not isinstance(stages, dict):
-        problems.append(Problem("expected stages with their settings", ("stages",), document.line(("stages",))))
-        stages = {}
+        return shared, {}, [Problem("expected stages with their settings", ("stages",), document.line(("stages",)))]
+    overrides, problems = {}, []
     for name, own in stages.items():
         path = ("stages", name)
         if not re.search(STAGE, name):
             problems.append(Problem(f"expected {EXPECTED[STAGE]}", path, document.line(path)))
-        if not isinstance(own, dict | None):
+        elif isinstance(own, dict | None):
+            overrides[name] = _texts(document, own or {}, path)
+        else:
             problems.append(Problem("expected keys with values", path, document.line(path)))
-    overrides = {name: own for name, own in stages.items() if isinstance(own, dict)}
-
-    shared = _texts(document, shared, ())
-    _, found = validate(Settings, _without_empty(shared), document.line)
-    problems += found
-    shared_problems = {problem.path for problem in found}
-    resolved = None
-    for name in dict.fromkeys([*overrides, stage]):
-        own = _texts(document, overrides.get(name, {}), ("stages", name))
-
-        settings, found = validate(StageSettings, _without_empty(_merged(shared, own)), document.line)
-        for problem in found:
-            path = ("stages", name, *problem.path)
-            if path in document or problem.path not in shared_problems:
-                problems.append(Problem(problem.message, path, document.line(path)))
-        if name == stage:
-            resolved = settings
-    if problems:
-        raise ConfigError(file=document.file, problems=sorted(problems, key=lambda problem: problem.line))
-    known_stages = list(dict.fromkeys([*STAGES, *stages]))
-    check_stage(stage, known_stages)
-    assert resolved is not None  # no problems
-    return resolved
+    return _texts(document, shared, ()), overrides, problems
 
 
 def check_stage(stage: str, known: list[str]) -> None:
     """Raise ConfigError for a stage that is not among the known ones."""
     if stage not in known:
-        near = difflib.get_close_matches(stage, known, 1)
+        near = [name for name in known if name.startswith(stage)] or difflib.get_close_matches(stage, known, 1)
         raise ConfigError(
             f"there is no stage {stage!r}; the known ones are {', '.join(known)}",
             hint=f"Did you mean {near[0]}?"

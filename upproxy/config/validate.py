@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from upproxy.config.errors import Path, Problem, dotted
-from upproxy.config.settings import EXPECTED, StageSettings
+from upproxy.config.settings import EXPECTED, SECRET, StageSettings
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -57,30 +57,21 @@ def _gathered(model: type[BaseModel], data: Any, errors: list[ErrorDetails]) -> 
     """Put the errors of one value's alternatives together: `expected a text or a list`."""
     by_path: dict[Path, list[ErrorDetails]] = {}
     for error in errors:
-        by_path.setdefault(_in_data(error["loc"], data), []).append(error)
+        by_path.setdefault(_in_data(error, data), []).append(error)
     for path, group in by_path.items():
-        alternatives = [error for error in group if error["loc"] != path and len(group) > 1]
-        if alternatives and any(len(other) > len(path) and other[: len(path)] == path for other in by_path):
-            continue  # one alternative fits but for something inside it, which is reported
-        yield path, _sentence(model, path, group)
+        if not any(len(other) > len(path) and other[: len(path)] == path for other in by_path):
+            yield path, _sentence(model, path, group)  # else an alternative fits but for something inside it
 
 
-def _in_data(location: tuple[int | str, ...], data: Any) -> Path:
+def _in_data(error: ErrorDetails, data: Any) -> Path:
     """Leave out of pydantic's location what names an alternative or a key rather than a place in the data."""
     path: Path = ()
-    for depth, part in enumerate(location):
-        last = depth == len(location) - 1
-        if isinstance(data, dict) and isinstance(part, str):
-            if part in data:
-                data = data[part]
-            elif not last:
-                continue
-            elif part == "[key]":
-                continue
-            path = (*path, part)
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+    for part in error["loc"]:
+        if isinstance(part, int) or (isinstance(data, dict) and part in data):
             data = data[part]
-            path = (*path, part)
+        elif error["type"] != "missing":
+            continue
+        path = (*path, part)
     return path
 
 
@@ -93,6 +84,8 @@ def _sentence(model: type[BaseModel], path: Path, group: list[ErrorDetails]) -> 
     expected = dict.fromkeys(filter(None, map(_expected, group)))
     if not expected:
         return group[0]["msg"]
+    if any(error.get("ctx", {}).get("pattern") in SECRET for error in group):
+        return f"expected {' or '.join(expected)}"
     return f"expected {' or '.join(expected)}, found {_shown(group[0]['input'])}"
 
 
@@ -149,10 +142,8 @@ def _inner(kind: Any) -> Any:
 def _kind_at(kind: Any, path: Path) -> Any:
     for part in path:
         kind = _inner(kind)
-        if keys := _keys(kind):
-            kind = keys.get(str(part))
-        else:
-            kind = get_args(kind)[-1] if get_args(kind) else None
+        keys = _keys(kind)
+        kind = keys.get(str(part)) if keys else (get_args(kind) or (None,))[-1]
     return _inner(kind)
 
 

@@ -6,17 +6,23 @@ package.json, main.go, an app object in any other Python file, index.html.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from upproxy.config.errors import ConfigError
 from upproxy.config.inference import django, others, places, servers
 from upproxy.config.inference.dependencies import Dependencies
-from upproxy.config.inference.source import Candidate, Module, Sources
+from upproxy.config.inference.source import Sources
 from upproxy.config.settings import StageSettings
 
 OVERRIDE = "`app:`, `server:` or `proxy: {command: …}` in up.yml, or `-c COMMAND`, say otherwise"
+
+
+MAX_FOUND = 4
+"""App objects after which the search ends; the first is taken and the others are told."""
 
 
 class App(NamedTuple):
@@ -68,7 +74,7 @@ def infer(directory: str, settings: StageSettings, command: str | None, python: 
         return _served(_named(settings.app, directory, sources, settings), settings, python, dependencies)
     if text := others.procfile(directory):
         return _own(text, f"the `web` command of the Procfile; {OVERRIDE}", dependencies)
-    if target := _django(directory, settings, dependencies) or _python(sources, list(places.usual(directory))):
+    if target := _django(directory, settings, dependencies) or _python(sources, places.usual(directory)):
         return _served(target, settings, python, dependencies)
     if text := others.package_json(directory):
         return _own(text, f"the start script of package.json; {OVERRIDE}", dependencies)
@@ -102,25 +108,16 @@ def _django(directory: str, settings: StageSettings, dependencies: Dependencies)
     return _Target(attribute, module, project.folder, "Django", interface, where)
 
 
-def _python(sources: Sources, files: object) -> _Target | None:
+def _python(sources: Sources, files: Iterable[str]) -> _Target | None:
     """Return the first app object of these files; an object anywhere comes before a function that makes one."""
-    best: tuple[Module, Candidate] | None = None
-    seen: list[str] = []
-    for file in files if isinstance(files, list) else list(files):  # type: ignore[call-overload]
-        module = sources.module(file)
-        for candidate in module.candidates()[:1] if module else ():
-            assert module
-            seen.append(f"{candidate.attribute} in {file}")
-            if best is None or (best[1].is_factory and not candidate.is_factory):
-                best = module, candidate
-    if best is None:
+    modules = filter(None, map(sources.module, files))
+    found = list(itertools.islice(((module, one) for module in modules for one in module.candidates()[:1]), MAX_FOUND))
+    if not found:
         return None
-    module, candidate = best
-    chosen = f"{candidate.attribute} in {module.file}"
-    rest = tuple(one for one in seen if one != chosen)
-    framework = candidate.framework
+    module, candidate = best = min(found, key=lambda pair: pair[1].is_factory)
+    rest = tuple(f"{other.attribute} in {where.file}" for where, other in found if (where, other) != best)
     return _Target(
-        candidate.attribute, module.name, module.root, framework.name, framework.interface, module.file, rest
+        candidate.attribute, module.name, module.root, *candidate.framework, module.file, rest
     )
 
 
@@ -176,7 +173,7 @@ def _served(target: _Target, settings: StageSettings, python: str, dependencies:
             f"{target.framework} app `{target.name}`: {error}", hint="Change `server` in up.yml or leave it out."
         ) from None
     command = servers.command(server, target.interface, target.name, python, dependencies)
-    rest = f"; also there: {', '.join(target.others[:3])}" if target.others else ""
+    rest = f"; also there: {', '.join(target.others)}" if target.others else ""
     found = f"{target.framework} app `{target.name}` ({target.where}), run by {server}, {why}{rest}; {OVERRIDE}"
     return App(_placed(command, target.folder), found, target.framework, target.name, server)
 
@@ -206,7 +203,7 @@ def _nothing(sources: Sources) -> ConfigError:
     )
     names = ", ".join(f"{name}.py" for name in places.FILES)
     return ConfigError(
-        f"no app found in {sources.directory}: no Procfile, manage.py, {names} with an app object (there, in a folder or "
-        f"in src), package.json with a start script, main.go or index.html{unreadable}",
+        f"no app found in {sources.directory}: no Procfile, manage.py, {names} with an app object (there, in a "
+        f"folder or in src), package.json with a start script, main.go or index.html{unreadable}",
         hint="Say what to run: `app: module:object` or `proxy: {command: …}` in up.yml, or `-c COMMAND`.",
     )

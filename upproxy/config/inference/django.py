@@ -11,7 +11,7 @@ from upproxy.config.inference.places import SKIPPED
 
 
 class Project(NamedTuple):
-    """A Django project: its folder below the directory, and the app objects of its interfaces (`shop.wsgi:application`)."""
+    """A Django project: its folder below the directory, and by interface its app objects (`shop.wsgi:application`)."""
 
     folder: str
     apps: dict[str, str]

@@ -9,8 +9,11 @@ FILES = ("app", "main", "wsgi", "asgi", "application", "server", "run", "api", "
 """Files of the project folder and of each folder in it."""
 
 SKIPPED = frozenset(
-    "node_modules __pycache__ site-packages venv env tests test docs doc examples migrations alembic build dist vendor".split()
-)
+    (
+        "__pycache__", "alembic", "build", "dist", "doc", "docs", "env", "examples", "migrations", "node_modules",
+        "site-packages", "test", "tests", "vendor", "venv",
+    )
+)  # fmt: skip
 MAX_DEPTH = 5
 MAX_FILES = 2_000
 _SIGNS = (b"Flask", b"FastAPI", b"Starlette", b"Quart", b"Litestar", b"Bottle", b"falcon")

@@ -49,7 +49,8 @@ SERVERS: dict[str, dict[str, tuple[str, ...]]] = {
     "uvicorn": {"asgi": ("{python}", "{launchers}/asgi.py", "{fd}", "{app}")},
     "gunicorn": {
         "wsgi": (
-            "{python}", "-m", "gunicorn", "--bind", "fd://{fd}", "--workers", "1", "--threads", "16", "{flags}", "{app}",
+            "{python}", "-m", "gunicorn", "--bind", "fd://{fd}", "--workers", "1", "--threads", "16",
+            "{flags}", "{app}",
         ),
     },
     "hypercorn": {"asgi": ("{python}", "-m", "hypercorn", "--bind", "fd://{fd}", "{flags}", "{app}")},
@@ -93,7 +94,9 @@ def command(server: str, interface: str, app: str, python: str, dependencies: De
 
 _SEGMENT = re.compile(r"&&|\|\|?|[;&\n()]")
 _NAMED = re.compile(
-    r"""\s*(?:(?:exec|env|time|[A-Za-z_]\w*=\S*|(?:uv|poetry|pipenv|pdm|hatch|rye)\ run|\S*python[\d.]*(?:\ -[A-Za-z]+)*?\ -m)\s+)*
+    r"""\s*(?:(?:exec|env|time|[A-Za-z_]\w*=\S*
+            |(?:uv|poetry|pipenv|pdm|hatch|rye)\ run
+            |\S*python[\d.]*(?:\ -[A-Za-z]+)*?\ -m)\s+)*
         (?:[^\s"'$]*/)?(gunicorn|uvicorn|hypercorn)(?=\s|$)""",
     re.VERBOSE,
 )

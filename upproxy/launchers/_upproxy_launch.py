@@ -34,17 +34,18 @@ def prepare(arguments: Sequence[str]) -> tuple[socket.socket, str]:
         fail(
             "usage: python LAUNCHER FD MODULE:ATTRIBUTE, where FD is the number of an inherited listening socket", USAGE
         )
+    _, number, app = arguments
     try:
-        listener = socket.socket(fileno=int(arguments[1]))
+        listener = socket.socket(fileno=int(number))
     except OSError as error:
-        fail(f"number {arguments[1]} is no inherited socket: {error.strerror}", USAGE)
+        fail(f"number {number} is no inherited socket: {error.strerror}", USAGE)
     # What the app starts must not hold it: connections to an app that has died would be taken, and hang.
     listener.set_inheritable(False)
     folder = os.path.dirname(os.path.abspath(__file__))
     # The launchers' folder would put our `wsgi` in place of the app's.
     sys.path[:] = [os.getcwd(), *(entry for entry in sys.path if entry not in ("", folder, os.getcwd()))]
     del sys.argv[1:]  # an app that reads its arguments when it is imported finds none, and not ours
-    return listener, arguments[2]
+    return listener, app
 
 
 def import_server(name: str, *requirements: str) -> Any:

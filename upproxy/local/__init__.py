@@ -1,0 +1,1 @@
+"""Lambda on this machine: a gateway that makes real events, an emulated Runtime API, and the runtime process behind."""

@@ -1,0 +1,114 @@
+"""What `start` shows: every line of the proxy and the app, through structlog.
+
+In a terminal as a readable console, in a pipe as the JSON lines that Lambda would log.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import structlog
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# Everything that moves a terminal's cursor or its mind: C0 and C1 controls, DEL, and the bidirectional overrides.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_MULTILINE = ("exception", "stack")  # fields that structlog shows as paragraphs of their own
+_HIDDEN = ("ip", "request_id", "stage", "version")  # of no use beside the one app of this machine
+_ACCESS = frozenset(("duration", "method", "path", "size", "status"))
+
+
+class Console:
+    """Writes lines to a stream. `coloured` says whether it is a terminal that a person reads."""
+
+    def __init__(self, stream: TextIO | None = None, *, readable: bool, coloured: bool) -> None:
+        self._stream = stream or sys.stdout
+        self._render: structlog.typing.Processor
+        if readable:
+            self._render = structlog.dev.ConsoleRenderer(colors=coloured, pad_event_to=0, sort_keys=False)
+        else:
+            self._render = structlog.processors.JSONRenderer()
+        self._readable = readable
+
+    def line(self, source: str, line: bytes) -> None:
+        """Show a line of the runtime process: JSON from the proxy, or anything, such as a traceback on `stderr`."""
+        entry = _parse(line)
+        if entry is None:
+            text = line.decode("utf-8", "backslashreplace").rstrip("\r")
+            if not text:
+                return
+            entry = {"level": "error" if source == "stderr" else "info", "message": text}
+        self._write(entry)
+
+    def log(self, level: str, message: str, **fields: Any) -> None:
+        """Show a line of our own. `level` is debug, info, warn, error or fatal."""
+        self._write({"level": level, "message": message, **fields})
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        entry.setdefault("timestamp", datetime.now(UTC).isoformat().replace("+00:00", "Z"))
+        if self._readable:
+            entry = _readable(entry)
+        rendered = self._render(None, "", entry)
+        try:
+            self._stream.write(f"{rendered}\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # nobody reads any more; there is nowhere left to say so
+            return
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    if line[:1] != b"{" or line.rstrip()[-1:] != b"}":
+        return None
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("level"), str) else None
+
+
+def _readable(entry: dict[str, Any]) -> MutableMapping[str, Any]:
+    """Arrange an entry for ConsoleRenderer: what happened first, no field that says nothing here, nothing harmful."""
+    entry = {harmless(key): _harmless_value(key, value) for key, value in entry.items()}
+    shown: dict[str, Any] = {"timestamp": _clock(entry.pop("timestamp")), "level": _level(entry.pop("level"))}
+    message = entry.pop("message", entry.pop("event", ""))
+    if entry.keys() >= _ACCESS:
+        query = entry.pop("query", "")
+        message = f"{entry.pop('method')} {entry.pop('path')}{'?' if query else ''}{query} {entry.pop('status')}"
+        entry["duration"] = f"{entry['duration']} ms"
+    shown["event"] = message if isinstance(message, str) else str(message)
+    shown.update((key, value) for key, value in entry.items() if key not in _HIDDEN and key not in shown)
+    return shown
+
+
+def _level(level: str) -> str:
+    return {"warn": "warning", "fatal": "critical"}.get(level, level)
+
+
+def _clock(timestamp: Any) -> str:
+    """Return the local time of day; of anything else its text."""
+    try:
+        return datetime.fromisoformat(timestamp).astimezone().strftime("%H:%M:%S")
+    except (TypeError, ValueError):
+        return str(timestamp)
+
+
+def _harmless_value(key: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return "\n".join(map(harmless, value.split("\n"))) if key in _MULTILINE else harmless(value)
+    if isinstance(value, (dict, list)):
+        return harmless(json.dumps(value, ensure_ascii=False))
+    return value
+
+
+def harmless(text: str) -> str:
+    """Take out colours, and make every other control character visible, so that no text can steer a terminal."""
+    return _CONTROL.sub(_visible, _COLOUR.sub("", text))
+
+
+def _visible(match: re.Match[str]) -> str:
+    character = match[0]
+    return character if character == "\t" else character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,86 @@
+"""The environment of a runtime process: the user's own, and what Lambda sets on top of it.
+
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.util import find_spec
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+
+
+def function_arn(name: str, region: str) -> str:
+    """Return the ARN that the function would have."""
+    return f"arn:aws:lambda:{region}:{ACCOUNT}:function:{name}"
+
+
+def runtime_environment(
+    base: Mapping[str, str],
+    *,
+    function_name: str,
+    directory: str,
+    manifest: str,
+    python: str,
+    memory: int,
+    concurrency: int,
+) -> dict[str, str]:
+    """Return all variables but AWS_LAMBDA_RUNTIME_API, which the instance adds.
+
+    `directory` is the project's folder, `manifest` the manifest's file, `python` the app's interpreter, `memory` in
+    MB. The virtual environment of the interpreter is put first on PATH, so that a command of the user's finds what the
+    app has installed.
+    """
+    region = base.get("AWS_REGION") or base.get("AWS_DEFAULT_REGION") or REGION
+    environment = {
+        **base,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
+        "AWS_LAMBDA_FUNCTION_NAME": function_name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        # Several slots, and an initialisation that waits for the app: what Lambda has as managed instances.
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function_name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}",
+        "AWS_LAMBDA_MAX_CONCURRENCY": str(concurrency),
+        "AWS_REGION": region,
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "LAMBDA_TASK_ROOT": directory,
+        "TZ": ":UTC",
+        "UPPROXY_MANIFEST": manifest,
+        "UPPROXY_SERVER_PATH": server_path(),
+        "_HANDLER": "bootstrap",
+    }
+    folder = os.path.dirname(python)
+    if os.path.isfile(os.path.join(folder, os.pardir, "pyvenv.cfg")):
+        environment["VIRTUAL_ENV"] = os.path.dirname(folder)
+        environment["PATH"] = os.pathsep.join(filter(None, [folder, base.get("PATH", os.defpath)]))
+    return environment
+
+
+def app_python(directory: str, environment: Mapping[str, str]) -> str:
+    """Find the interpreter that has the app's dependencies: the project's, the activated one's, else this one."""
+    candidates = [os.path.join(directory, name) for name in (".venv", "venv")]
+    if active := environment.get("VIRTUAL_ENV"):
+        candidates.append(active)
+    for folder in candidates:
+        python = os.path.join(os.path.abspath(folder), "bin", "python")
+        if os.access(python, os.X_OK):
+            return python
+    return sys.executable
+
+
+def server_path() -> str:
+    """Return the folder that waitress and uvicorn were installed into beside us, for apps that have no server."""
+    for name in ("waitress", "uvicorn"):
+        spec = find_spec(name)
+        if spec is not None and spec.origin is not None:
+            return os.path.dirname(os.path.dirname(spec.origin))
+    return ""

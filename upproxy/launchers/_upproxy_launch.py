@@ -102,7 +102,11 @@ def import_app(name: str) -> Callable[..., Any]:
             found = ", ".join(_apps(module))
             fail(
                 f"the module {module_name} ({module.__file__}) has no {attribute}"
-                + (f", but {found}; name the app in up.yml: app: {module_name}:NAME" if found else " and no other app")
+                + (
+                    f", but it has {found}; name the app in up.yml: app: {module_name}:NAME"
+                    if found
+                    else " and no other app"
+                )
             )
     if not callable(app):
         fail(f"{name} is no app: {type(app).__name__} objects cannot be called")

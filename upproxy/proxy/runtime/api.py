@@ -184,7 +184,7 @@ class StreamedReply:
         task = loop.current
 
         def watch() -> None:
-            if connection.channel.over:
+            if connection.is_stale():  # ended, or answered before the end
                 loop.interrupt(task, Closed("the stream was given up by its reader"))
 
         connection.channel.on_ready = watch

@@ -50,11 +50,9 @@ class Console:
 
     def _write(self, entry: dict[str, Any]) -> None:
         entry.setdefault("timestamp", datetime.now(UTC).isoformat().replace("+00:00", "Z"))
-        if self._readable:
-            entry = _readable(entry)
-        rendered = self._render(None, "", entry)
+        rendered = str(self._render(None, "", _readable(entry) if self._readable else entry))
         try:
-            self._stream.write(f"{rendered}\n")
+            self._stream.write(rendered + "\n")
             self._stream.flush()
         except (OSError, ValueError):  # nobody reads any more; there is nowhere left to say so
             return

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from upproxy.local.runtime_api import FunctionError, Reply, RuntimeApi
 
@@ -80,7 +81,8 @@ class Instance:
         """Wait for the first poll. Raises StartFailed."""
         ready = asyncio.ensure_future(self.api.ready.wait())
         try:
-            await asyncio.wait({ready, self._init_error, self.exited}, return_when=asyncio.FIRST_COMPLETED)
+            waited: set[asyncio.Future[Any]] = {ready, self._init_error, self.exited}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if ready.done():
                 return
             if self._init_error.done():  # what the process prints, and its exit code, come right after
@@ -188,8 +190,5 @@ def _pids() -> list[int]:
 
 
 def _exit_error(code: int | None) -> FunctionError:
-    if code is not None and code < 0:
-        how = f"signal: {signal.Signals(-code).name}"
-    else:
-        how = f"exit status {code}"
+    how = f"signal: {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
     return FunctionError.of("Runtime.ExitError", f"Runtime exited with error: {how}")

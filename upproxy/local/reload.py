@@ -17,23 +17,27 @@ _GENERATED = (".db", ".db-journal", ".log", ".pid", ".sqlite", ".sqlite3", ".sql
 class SourceFilter(DefaultFilter):
     """Lets through what may be source: nothing hidden, no virtual environment or cache, nothing that apps write."""
 
-    ignore_dirs = (*DefaultFilter.ignore_dirs, "venv", "env", "dist", "build", ".tox", ".nox")
+    ignore_dirs = (*DefaultFilter.ignore_dirs, "venv", "env")
 
     def __init__(self, directory: str) -> None:
         super().__init__()
-        self._directory = directory
+        self.directory = os.path.realpath(directory)
+
+    def relative(self, path: str) -> str:
+        """Return the path as seen from the folder."""
+        return os.path.relpath(path, self.directory)
 
     def __call__(self, change: Change, path: str) -> bool:
         """Decide on one path."""
-        parts = os.path.relpath(path, self._directory).split(os.sep)
-        hidden = any(part.startswith(".") for part in parts if part not in (os.curdir, os.pardir, ".env"))
+        parts = self.relative(path).split(os.sep)
+        hidden = any(part.startswith(".") for part in parts)
         return not hidden and not path.endswith(_GENERATED) and super().__call__(change, path)
 
 
 async def changes(directory: str, stop: asyncio.Event) -> AsyncIterator[list[str]]:
     """Yield the paths that have changed, relative to the folder, whenever some have, until stopped."""
-    directory = os.path.realpath(directory)
-    watching = awatch(directory, watch_filter=SourceFilter(directory), debounce=DEBOUNCE, step=50, stop_event=stop)
+    source = SourceFilter(directory)
+    watching = awatch(source.directory, watch_filter=source, debounce=DEBOUNCE, stop_event=stop)
     async with aclosing(watching):
         async for found in watching:
-            yield sorted({os.path.relpath(path, directory) for _, path in found})
+            yield sorted({source.relative(path) for _, path in found})

@@ -1,0 +1,30 @@
+"""Lambda Function URLs: payload format 2.0 with the path as the client sent it.
+
+https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+"""
+
+from __future__ import annotations
+
+from upproxy.proxy.events.http import section
+from upproxy.proxy.events.target import raw_path
+from upproxy.proxy.events.version2 import Version2, domain, is_version2
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class FunctionUrl(Version2):
+    """A Function URL; in RESPONSE_STREAM mode it takes streamed replies."""
+
+    name = "function_url"
+    streams = True
+
+    @staticmethod
+    def matches(event: dict[str, Any]) -> bool:
+        """Whether the event comes from this source: its domain is `<id>.lambda-url.<region>.on.aws`."""
+        return is_version2(event) and ".lambda-url." in domain(section(event, "requestContext"))
+
+    def path(self, event: dict[str, Any], context: dict[str, Any]) -> tuple[str, str]:  # noqa: ARG002
+        """Return the path for the app; a Function URL has no stage."""
+        return raw_path(event.get("rawPath")), ""

@@ -1,0 +1,111 @@
+"""Bodies in the JSON of events and replies: base64 or text, and a way around encoding megabytes of base64 as JSON."""
+
+from __future__ import annotations
+
+import binascii
+
+from upproxy.proxy.errors import BadEvent
+from upproxy.proxy.events.fields import utf8
+from upproxy.proxy.lean import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from upproxy.proxy.messages import Headers
+
+_LARGE = 65_536  # bytes from which on the vectorised pybase64 is worth its import
+_CACHED_TYPES = 256
+
+_pybase64: Any = None  # the module, or False when it is not installed
+_text_types: dict[str, bool] = {}  # Content-Type -> whether bytes of it may be sent as JSON text
+
+_TEXT = frozenset(
+    ("json", "xml", "javascript", "x-javascript", "ecmascript", "yaml", "x-yaml", "x-ndjson", "x-www-form-urlencoded")
+)
+_TEXT_SUFFIXES = ("+json", "+xml", "+yaml")  # RFC 6838 section 4.2.8; +xml is svg too
+_CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
+
+
+def _vectorised() -> Any:
+    global _pybase64
+    if _pybase64 is None:
+        try:
+            import pybase64  # type: ignore[import-not-found, unused-ignore]
+        except ImportError:
+            _pybase64 = False
+        else:
+            _pybase64 = pybase64
+    return _pybase64
+
+
+def request_body(event: dict[str, Any]) -> bytes:
+    """Return the bytes of an event's body. Raises BadEvent when it is no text, or no base64 where it should be."""
+    body = event.get("body")
+    if not body and (body is None or body == ""):
+        return b""
+    if not isinstance(body, str):
+        raise BadEvent("the event's body is no text")
+    if event.get("isBase64Encoded") is not True:
+        return utf8(body)
+    try:
+        if len(body) > _LARGE and (fast := _vectorised()):
+            decoded: bytes = fast.b64decode(body, validate=True)
+            return decoded
+        return binascii.a2b_base64(body, strict_mode=True)
+    except ValueError:
+        raise BadEvent("the event's body is no base64") from None
+
+
+def reply(head: dict[str, Any], headers: Headers, body: bytes) -> bytes:
+    """Build a reply's JSON: `head`, then the body as text or, where the headers or the bytes ask for it, as base64.
+
+    Base64 is put in place as bytes: encoding megabytes of it as JSON would cost more than all the rest.
+    """
+    start = dumps(head)[:-1].encode()
+    if _may_be_text(headers):
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            pass
+        else:
+            return b'%b,"isBase64Encoded":false,"body":%b}' % (start, dumps(text).encode())
+    if len(body) > _LARGE and (fast := _vectorised()):
+        encoded = fast.b64encode(body)
+    else:
+        encoded = binascii.b2a_base64(body, newline=False)
+    return b'%b,"isBase64Encoded":true,"body":"%b"}' % (start, encoded)
+
+
+def _may_be_text(headers: Headers) -> bool:
+    """Whether the gateway would send the same bytes again if they came to it as text.
+
+    It writes UTF-8 whatever the declared charset, and a coded body is no text at all. Without a Content-Type the bytes
+    alone decide.
+    """
+    media_type = ""
+    for name, value in headers.items:
+        if name == "content-type":
+            media_type = value
+        elif name == "content-encoding" and value.strip().lower() not in ("", "identity"):
+            return False
+    known = _text_types.get(media_type)
+    if known is None:
+        known = _is_text_type(media_type)
+        if len(media_type) <= _CACHED_TYPES:
+            if len(_text_types) >= _CACHED_TYPES:
+                _text_types.clear()
+            _text_types[media_type] = known
+    return known
+
+
+def _is_text_type(value: str) -> bool:
+    media_type, *parameters = value.lower().split(";")
+    main, _, sub = media_type.strip().partition("/")
+    if value and main != "text" and sub not in _TEXT and not sub.endswith(_TEXT_SUFFIXES):
+        return False
+    for parameter in parameters:
+        name, _, charset = parameter.partition("=")
+        if name.strip() == "charset" and charset.strip(" \t\"'") not in _CHARSETS:
+            return False
+    return True

@@ -116,9 +116,7 @@ def _python(sources: Sources, files: Iterable[str]) -> _Target | None:
         return None
     module, candidate = best = min(found, key=lambda pair: pair[1].is_factory)
     rest = tuple(f"{other.attribute} in {where.file}" for where, other in found if (where, other) != best)
-    return _Target(
-        candidate.attribute, module.name, module.root, *candidate.framework, module.file, rest
-    )
+    return _Target(candidate.attribute, module.name, module.root, *candidate.framework, module.file, rest)
 
 
 _APP = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*(?:\(\))?)")

@@ -109,14 +109,14 @@ def complete(text: str, dependencies: Dependencies) -> tuple[str, list[str]]:
     alone.
     """
     start = 0
-    for end in [*(match.start() for match in _SEGMENT.finditer(text)), len(text)]:
+    for end, after in [*(match.span() for match in _SEGMENT.finditer(text)), (len(text), len(text))]:
         segment = text[start:end]
         if match := _NAMED.match(segment):
             server = match[1]
             added, notes = _missing(server, segment[match.end() :], dependencies.version(server))
             at = start + match.end()
             return text[:at] + "".join(f" {word or repr(word)}" for word in added) + text[at:], notes
-        start = end + 1
+        start = after
     return text, []
 
 

@@ -40,5 +40,7 @@ if __name__ == "__main__":  # writes the messages anew, to be read before they a
     import tempfile
 
     for name in FILES if len(sys.argv) < 2 else sys.argv[1:]:
-        with tempfile.TemporaryDirectory() as folder, open(os.path.join(BAD, name + ".txt"), "w", encoding="utf-8") as out:
-            out.write(message(name, folder))
+        with tempfile.TemporaryDirectory() as folder:
+            told = message(name, folder)
+        with open(os.path.join(BAD, name + ".txt"), "w", encoding="utf-8") as expected:
+            expected.write(told)

@@ -1,10 +1,15 @@
 import asyncio
+import os
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from upproxy.local.instance import Instance
 from upproxy.local.runtime_api import RuntimeApi
 
+SCRIPTED = (sys.executable, "-S", str(Path(__file__).with_name("scripted_runtime.py")))
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:shop-development"
 
 
@@ -103,3 +108,45 @@ async def connect(api):
     yield connect
     for client in clients:
         await client.close()
+
+
+class Lines(list):
+    """What the process printed, and a way to wait for it."""
+
+    def __init__(self):
+        super().__init__()
+        self._more = asyncio.Event()
+
+    def __call__(self, source, line):
+        self.append((source, line))
+        self._more.set()
+
+    async def until(self, source, line):
+        while (source, line) not in self:
+            self._more.clear()
+            await self._more.wait()
+
+
+@pytest.fixture
+async def start():
+    """Start instances of a runtime, the scripted one by default; all are stopped at the end."""
+    instances = []
+
+    async def start(script="", *, command=SCRIPTED, **environment):
+        lines = Lines()
+        instance = Instance(
+            command,
+            {**os.environ, "SCRIPT": script, **environment},
+            directory="/",
+            function_name="shop-development",
+            arn=ARN,
+            on_line=lines,
+        )
+        instance.lines = lines
+        instances.append(instance)
+        await instance.start()
+        return instance
+
+    yield start
+    for instance in instances:
+        await instance.stop(grace=1)

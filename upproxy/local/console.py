@@ -75,8 +75,8 @@ def _readable(entry: dict[str, Any]) -> MutableMapping[str, Any]:
     message = entry.pop("message", entry.pop("event", ""))
     if entry.keys() >= _ACCESS:
         query = entry.pop("query", "")
-        message = f"{entry.pop('method')} {entry.pop('path')}{'?' if query else ''}{query} {entry.pop('status')}"
-        entry["duration"] = f"{entry['duration']} ms"
+        target = f"{entry.pop('path')}{'?' if query else ''}{query}"
+        message = f"{entry.pop('method')} {target} {entry.pop('status')} in {entry.pop('duration')} ms"
     shown["event"] = message if isinstance(message, str) else str(message)
     shown.update((key, value) for key, value in entry.items() if key not in _HIDDEN and key not in shown)
     return shown

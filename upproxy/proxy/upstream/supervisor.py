@@ -85,6 +85,7 @@ class Supervisor:
         self._probe: socket.socket | None = None
         loop.on_signal(signal.SIGCHLD, self._reap)
         self._adopt(child)
+        self._reap()  # it may have ended before its signal could be heard
 
     # --- what others ask ----------------------------------------------------------------------------------------------
 

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_REMAPPED = "x-amzn-remapped-"
+
 
 class FunctionUrl(Version2):
     """A Function URL; in RESPONSE_STREAM mode it takes streamed replies."""
@@ -28,3 +30,11 @@ class FunctionUrl(Version2):
     def path(self, event: dict[str, Any], context: dict[str, Any]) -> tuple[str, str]:  # noqa: ARG002
         """Return the path for the app; a Function URL has no stage."""
         return raw_path(event.get("rawPath")), ""
+
+    def head(self, status: int, fields: list[tuple[str, str]], cookies: list[str]) -> dict[str, Any]:
+        """Build the part of a reply that says everything but the body.
+
+        An app that passes on the response of another endpoint of AWS may have `x-amzn-remapped-...` fields in it, which
+        make a Function URL answer with an error of its own.
+        """
+        return super().head(status, [field for field in fields if not field[0].startswith(_REMAPPED)], cookies)

@@ -288,6 +288,22 @@ def test_commands(files, command, write):
     assert app_of(write(files)).command == command
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "app = a" + ".b" * 3000 + "()\n",
+        "app = " + "x if y else " * 2000 + "z\n",
+        "app = " + "(" * 5000,
+        "\n".join(f"def f{i}():\n    return f{i + 1}()" for i in range(3000)) + "\napp = f0()\n",
+    ],
+    ids=["attributes", "conditions", "parentheses", "calls"],
+)
+def test_hostile_source(text, write):
+    assert app_of(write({"app.py": text, "main.py": FASTAPI})).target == "main:app"
+    with pytest.raises(ConfigError):
+        load(write({"app.py": text, "up.yml": "name: x\napp: app:app\n"}))
+
+
 def test_go_binary(tmp_path, write):
     write({"main.go": "package main\n", "server": "#!/bin/sh\n"})
     os.chmod(tmp_path / "server", 0o755)

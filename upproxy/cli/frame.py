@@ -1,8 +1,8 @@
 """The frame of all commands: their table, the flags that they share, and how each ends.
 
 A command is a module with a click command called `command`, and a line in the table. It gets the shared flags by
-`@click.pass_obj` as a `Call`, writes through `call.output`, and ends by returning or by raising: `cli.errors` says
-which error becomes which exit status.
+`@click.pass_obj` as a `Call`, writes through `call.output`, and ends by returning (an exit status, or None for 0) or by
+raising: `cli.errors` says which error becomes which exit status.
 """
 
 from __future__ import annotations
@@ -120,19 +120,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             words = ["--help"]
         elif words == ["--version"]:
             words = ["version"]
-        result = _UPPROXY.main(words, prog_name="upproxy", standalone_mode=False, obj=call)
-        sys.stdout.flush()
-        return result if isinstance(result, int) else 0
+        # Not `main()`, which has its own way with interrupts and closed pipes.
+        with _UPPROXY.make_context("upproxy", words, obj=call) as context:
+            status = _UPPROXY.invoke(context)
+        return status if isinstance(status, int) else 0
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except (KeyboardInterrupt, click.Abort):
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")  # after the ^C
         return INTERRUPTED
     except BrokenPipeError:  # whoever read the output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except click.UsageError as error:
-        context = error.ctx.command_path if error.ctx else "upproxy"
-        failure: CommandError = UsageError(error.format_message(), hint=f"`{context} --help` lists what there is.")
+        path = error.ctx.command_path if error.ctx else "upproxy"
+        failure: CommandError = UsageError(error.format_message(), hint=f"`{path} --help` lists what there is.")
         return _fail(failure, call, options)
     except click.ClickException as error:
         return _fail(CommandError(error.format_message()), call, options)
@@ -153,6 +156,7 @@ def _unforeseen(error: Exception) -> CommandError:
 
 
 def _fail(error: CommandError, call: Call, options: list[str]) -> int:
-    call.json = call.json or "--json" in options  # it may stand after what could not be understood
+    call.json = call.json or "--json" in options  # both may stand after what could not be understood
+    call.no_color = call.no_color or "--no-color" in options
     call.output.error(error)
     return error.status

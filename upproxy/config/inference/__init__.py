@@ -110,8 +110,7 @@ def _django(directory: str, settings: StageSettings, dependencies: Dependencies)
 
 def _python(sources: Sources, files: Iterable[str]) -> _Target | None:
     """Return the first app object of these files; an object anywhere comes before a function that makes one."""
-    modules = filter(None, map(sources.module, files))
-    found = list(itertools.islice(((module, one) for module in modules for one in module.candidates()[:1]), MAX_FOUND))
+    found = list(itertools.islice((best for file in files for best in sources.candidates(file)[:1]), MAX_FOUND))
     if not found:
         return None
     module, candidate = best = min(found, key=lambda pair: pair[1].is_factory)

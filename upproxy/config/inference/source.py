@@ -63,8 +63,24 @@ class Sources:
         if file not in self._modules:
             self._modules[file] = None  # what a circle of imports meets
             if (tree := self._parse(file)) is not None:
-                self._modules[file] = Module(self, file, self._root(file, tree), tree)
+                try:
+                    self._modules[file] = Module(self, file, self._root(file, tree), tree)
+                except RecursionError:
+                    self._give_up(file)
         return self._modules[file]
+
+    def candidates(self, file: str) -> list[tuple[Module, Candidate]]:
+        """Return the app objects of a file, the one that is most likely meant first, each with its module."""
+        module = self.module(file)
+        try:
+            return [(module, candidate) for candidate in module.candidates()] if module else []
+        except RecursionError:
+            self._give_up(file)
+            return []
+
+    def _give_up(self, file: str) -> None:
+        """Leave out a file with thousands of functions that call each other, or the like."""
+        self.unreadable[file] = Unreadable(file, 1, "too much to follow")
 
     def _root(self, file: str, tree: ast.Module) -> str:
         """Return the folder that the file's absolute imports start from: the first one that has what it imports.
@@ -283,11 +299,16 @@ class Module:
 
     def lookup(self, attribute: str) -> Framework | None:
         """Tell what kind of app object a name is, or the function of a name with `()` makes; None if unknown."""
+        known = {candidate.attribute: candidate.framework for _, candidate in self.sources.candidates(self.file)}
+        if attribute in known:
+            return known[attribute]
         name = ast.Name(attribute.removesuffix("()"))
-        if attribute.endswith("()"):
-            return self.scope.constructed(name) or self.scope.returned(name)
-        known = {candidate.attribute: candidate.framework for candidate in self.candidates()}
-        return known.get(attribute) or self.scope.framework(name)
+        try:
+            if attribute.endswith("()"):
+                return self.scope.constructed(name) or self.scope.returned(name)
+            return self.scope.framework(name)
+        except RecursionError:
+            return None
 
     def _reexported(self) -> Iterator[Candidate]:
         for name, dotted in self.scope.imports.items():

@@ -37,15 +37,19 @@ class FunctionUrl(Version2):
 
     def reply(self, payload: bytes) -> HttpReply:
         """Turn the function's reply into the response. Raises MalformedReply."""
-        return _checked(super().reply(payload))
+        return _remapped(super().reply(payload))
 
     def head(self, prelude: bytes) -> HttpReply:
         """Turn the head of a streamed reply into a response without a body. Raises MalformedReply."""
-        return _checked(replies.prelude(prelude))
+        return _remapped(replies.prelude(prelude))
 
 
-def _checked(reply: HttpReply) -> HttpReply:
-    for name, _ in reply.headers:
-        if name.lower().startswith(b"x-amzn-remapped-"):  # observed, not documented: an Internal Server Error
+def _remapped(reply: HttpReply) -> HttpReply:
+    """Rename WWW-Authenticate as a REST API does, and refuse names that are so already; observed, not documented."""
+    headers = []
+    for name, value in reply.headers:
+        lower = name.lower()
+        if lower.startswith(b"x-amzn-remapped-"):
             raise MalformedReply(f"a Function URL takes no {name.decode()} from a function")
-    return reply
+        headers.append((b"x-amzn-remapped-www-authenticate" if lower == b"www-authenticate" else name, value))
+    return HttpReply(reply.status, headers, reply.body)

@@ -12,6 +12,8 @@ from upproxy.proxy.events.fields import HOP_BY_HOP, TOKEN
 
 _VERSION1_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 
+_PRELUDE_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies"})
+
 
 def read(payload: bytes) -> Any:
     """Read the payload as JSON. Raises MalformedReply."""
@@ -32,10 +34,7 @@ def read_object(payload: bytes) -> dict[str, Any]:
 def version1(payload: bytes) -> HttpReply:
     """Read a reply of payload format 1.0, which may have no other keys than its five."""
     reply = read_object(payload)
-    if unknown := reply.keys() - _VERSION1_KEYS:
-        raise MalformedReply(
-            f"the function's reply has keys that the format does not know: {', '.join(sorted(unknown))}"
-        )
+    _refuse_unknown(reply, _VERSION1_KEYS)
     return HttpReply(_status(reply), _merged(reply), _body(reply))
 
 
@@ -65,8 +64,7 @@ def prelude(payload: bytes) -> HttpReply:
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
     """
     reply = read_object(payload)
-    if unknown := reply.keys() - {"statusCode", "headers", "multiValueHeaders", "cookies"}:
-        raise MalformedReply(f"the head of the streamed reply has unknown keys: {', '.join(sorted(unknown))}")
+    _refuse_unknown(reply, _PRELUDE_KEYS)
     headers = _merged(reply) + _named("set-cookie", reply.get("cookies"))
     return HttpReply(_status(reply) if "statusCode" in reply else 200, headers)
 
@@ -77,6 +75,11 @@ def finished(reply: HttpReply, default_type: str) -> HttpReply:
     if reply.body and not any(name.lower() == b"content-type" for name, _ in headers):
         headers.append((b"content-type", default_type.encode()))
     return HttpReply(reply.status, headers, reply.body)
+
+
+def _refuse_unknown(reply: dict[str, Any], known: frozenset[str]) -> None:
+    if unknown := reply.keys() - known:
+        raise MalformedReply(f"the function's reply has keys that are not of its format: {', '.join(sorted(unknown))}")
 
 
 def _status(reply: dict[str, Any]) -> int:

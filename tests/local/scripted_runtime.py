@@ -105,7 +105,7 @@ def main():
         print("hanging", flush=True)
         threading.Event().wait()
     if script == "child":
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, process_group=0)
+        child = subprocess.Popen(["sleep", "600"], process_group=0)
         print(child.pid, flush=True)
     if script == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -19,8 +19,8 @@ from upproxy.local import error_page
 from upproxy.local.failure import Failure
 from upproxy.local.runtime_api import Buffered, FunctionError, Reply, Stream, StreamBroken, Throttled
 from upproxy.local.sources import HttpReply, HttpRequest, MalformedReply, Source
+from upproxy.local.sources.source import LAMBDA_PAYLOAD
 
-EVENT_LIMIT = 6 << 20  # bytes of the event that Lambda takes from a synchronous caller
 HEADER_LIMIT = 65_536  # bytes of a request line or a field
 RAW_PRELUDE = b'{"statusCode":200,"headers":{"content-type":"application/octet-stream"}}'
 SHUTDOWN_GRACE = 1.0  # seconds that open connections have at the end
@@ -71,14 +71,16 @@ class Gateway:
             await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not request.raw_path.isascii():
+            return await self._send(request, self._source.refusal(400), close=True)
         try:
-            body = await _body(request)
+            body = await _body(request, self._source.max_request)
         except _TooLargeBody:
             return await self._send(request, self._source.refusal(413), close=True)
         request_id = str(uuid.uuid4())
         event = self._source.event(_http_request(request, body), request_id=request_id, epoch_ms=int(time() * 1000))
-        payload = json.dumps(event, separators=(",", ":")).encode()
-        if len(payload) > EVENT_LIMIT:
+        payload = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(payload) > LAMBDA_PAYLOAD:
             return await self._send(request, self._source.refusal(413))
         try:
             reply = await self._backend.invoke(
@@ -102,6 +104,14 @@ class Gateway:
         if self._streaming:
             self._log("warn", "a buffered reply to a streaming endpoint reaches the client as it is")
             return HttpReply(200, [(b"content-type", b"application/json")], reply.payload)
+        if len(reply.payload) > self._source.max_reply:
+            self._log(
+                "error",
+                f"the reply is over the {self._source.max_reply} bytes that this source takes",
+                size=len(reply.payload),
+                request_id=request_id,
+            )
+            return self._refusal(502, "ReplyTooLarge")
         try:
             return self._source.reply(reply.payload)
         except MalformedReply as error:
@@ -111,8 +121,8 @@ class Gateway:
     def _refusal(self, status: int, reason: str) -> HttpReply:
         """Return the gateway's own error, and a header that only the local one has."""
         refusal = self._source.refusal(status)
-        reason_bytes = "".join(c for c in reason if c.isascii() and c.isprintable()).encode()
-        return HttpReply(refusal.status, [*refusal.headers, (b"x-upproxy-error", reason_bytes)], refusal.body)
+        told = "".join(character for character in reason if character.isascii() and character.isprintable())
+        return HttpReply(refusal.status, [*refusal.headers, (b"x-upproxy-error", told.encode())], refusal.body)
 
     async def _stream(self, request: web.BaseRequest, stream: Stream, request_id: str) -> web.StreamResponse:
         try:
@@ -125,14 +135,19 @@ class Gateway:
                 self._log("error", f"the reply is malformed: {error}", request_id=request_id)
                 return await self._send(request, self._refusal(502, "MalformedReply"))
             response = _Response(head)
+            size = 0
             await response.prepare(request)
             try:
                 async for chunk in stream:
+                    size += len(chunk)
                     await response.write(chunk)
             except StreamBroken as broken:
                 self._log("error", f"the reply broke off: {broken}", kind=broken.error.kind, request_id=request_id)
-                if request.transport is not None:
-                    request.transport.abort()  # the only way to say that what came is not all
+                _abort(request)
+                return response
+            if response.content_length is not None and size < response.content_length and request.method != "HEAD":
+                self._log("error", "the reply is shorter than its Content-Length", request_id=request_id)
+                _abort(request)
                 return response
             await response.write_eof()
             return response
@@ -154,7 +169,7 @@ class _Response(web.StreamResponse):
     """The head as the source gave it; of aiohttp's own fields only Date and what frames the message."""
 
     def __init__(self, reply: HttpReply) -> None:
-        fields = CIMultiDict((_text(name), _text(value)) for name, value in reply.headers)
+        fields = CIMultiDict((name.decode(), value.decode()) for name, value in reply.headers)
         super().__init__(status=reply.status, headers=fields)
         self._unset = [name for name in ("Server", "Content-Type") if name not in fields]
 
@@ -168,11 +183,17 @@ class _TooLargeBody(Exception):
     """The body is over what an event can hold."""
 
 
-async def _body(request: web.BaseRequest) -> bytes:
+def _abort(request: web.BaseRequest) -> None:
+    """Break the connection: the only way to say that what came is not all."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+async def _body(request: web.BaseRequest, limit: int) -> bytes:
     """Read the body, as it was sent. Raises _TooLargeBody."""
     if not request.body_exists:
         return b""
-    if (request.content_length or 0) > EVENT_LIMIT:
+    if (request.content_length or 0) > limit:
         raise _TooLargeBody
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -181,7 +202,7 @@ async def _body(request: web.BaseRequest) -> bytes:
     while piece := await request.content.readany():
         pieces.append(piece)
         size += len(piece)
-        if size > EVENT_LIMIT:
+        if size > limit:
             raise _TooLargeBody
     return b"".join(pieces)
 
@@ -215,11 +236,3 @@ def _failure_reply(request: web.BaseRequest, failure: Failure) -> HttpReply:
     else:
         kind, body = b"application/json", error_page.as_json(failure)
     return HttpReply(500, [(b"content-type", kind), (b"cache-control", b"no-store")], body)
-
-
-def _text(raw: bytes) -> str:
-    """Decode for aiohttp, which writes fields as UTF-8."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")

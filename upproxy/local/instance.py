@@ -59,7 +59,7 @@ class Instance:
         await self.api.start()
         try:
             self._transport, _ = await asyncio.get_running_loop().subprocess_exec(
-                lambda: _Process(self._on_line, self._ended),
+                lambda: _Process(self._on_line, lambda: kill_session(self.pid), self._ended),
                 *self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -127,17 +127,17 @@ class Instance:
             self._init_error.set_result(error)
 
     def _ended(self, code: int) -> None:
-        kill_session(self.pid)
         if not self.exited.done():
             self.exited.set_result(code)
         self.api.fail(_exit_error(code))
 
 
 class _Process(asyncio.SubprocessProtocol):
-    """Splits what the process prints into lines; calls back when it has ended and its output has been read."""
+    """Splits what the process prints into lines; calls back when it has exited, and when its output has ended too."""
 
-    def __init__(self, on_line: Line, ended: Callable[[int], None]) -> None:
+    def __init__(self, on_line: Line, exited: Callable[[], None], ended: Callable[[int], None]) -> None:
         self._on_line = on_line
+        self._exited = exited
         self._ended: Callable[[int], None] | None = ended
         self._rests = {1: b"", 2: b""}
         self._transport: asyncio.SubprocessTransport | None = None
@@ -161,7 +161,8 @@ class _Process(asyncio.SubprocessProtocol):
             self._on_line("stdout" if fd == 1 else "stderr", rest)
 
     def process_exited(self) -> None:
-        # A process that it left behind may hold the pipes open for ever.
+        self._exited()
+        # A process that it left behind, out of our reach, may hold the pipes open for ever.
         asyncio.get_running_loop().call_later(OUTPUT_GRACE, self._finish)
 
     def connection_lost(self, _exc: Exception | None) -> None:

@@ -154,8 +154,8 @@ async def serve(options: Options, console: Console, timeout: float, ready: Calla
             await gateway.start(listener)
             await _until(stop, _run(options, console, project, service, listener, ready, stop))
         finally:
-            listener.close()
             await gateway.close()
+            listener.close()
             await service.close()
             shutil.rmtree(folder, ignore_errors=True)
 

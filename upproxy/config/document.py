@@ -192,6 +192,9 @@ class _Conversion:
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
         text: str = node.value
         match node.tag.removeprefix(_TAG):
+            case "str" if "\0" in text:
+                self._problem("a NUL character has no place here", path, node)
+                return ""
             case "str":
                 # JSON writes what is beyond U+FFFF as two escapes, which YAML takes for two characters.
                 return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,1 @@
+"""Benchmarks: what the hop through Lambda's Runtime API costs, beside the same app asked directly."""

@@ -1,0 +1,104 @@
+"""What is printed: a table of the rows, and the targets beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypedDict
+
+from bench.candidates import Direct, Upproxy
+from bench.cases import COLD_START
+from bench.rounds import Check, Row
+
+HEADS = "case", "candidate", "median µs", "× floor", "quartiles", "CPU µs", "RSS MB", "PSS MB", "replies/s", "n"
+
+
+class Verdict(TypedDict):
+    """A target, what was measured, and by how much it is missed: 0 where it is met."""
+
+    target: str
+    measured: float
+    limit: float
+    unit: str
+    missed_by: float
+
+
+class _Target(NamedTuple):
+    text: str
+    measured: float
+    limit: float
+    unit: str
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows in columns, a blank line between cases."""
+    lines = [HEADS]
+    for row in rows:
+        low, high = row["ratio_spread"]
+        lines.append(
+            (
+                row["case"],
+                row["candidate"],
+                f"{row['median_us']:,.1f}",
+                f"{row['ratio']:.3f}",
+                f"{low:.3f}-{high:.3f}",
+                f"{row['cpu_us']:,.1f}",
+                f"{row['rss_mb']:.1f}",
+                f"{row['pss_mb']:.1f}",
+                f"{row['per_second']:,.1f}",
+                f"{row['n']:,}",
+            )
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADS))]
+    text = []
+    case = HEADS[0]
+    for line in lines:
+        if line[0] != case:
+            case = line[0]
+            text.append("")
+        cells = [
+            cell.ljust(width) if at < 2 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        text.append("  ".join(cells).rstrip())
+    return "\n".join(text)
+
+
+def verdicts(rows: Sequence[Row]) -> list[Verdict]:
+    """Judge what was measured by the project's targets; those whose cases were not run are left out."""
+    by = {(row["case"], row["candidate"]): row for row in rows}
+    targets = []
+    for app in ("starlette", "flask"):
+        if row := by.get((f"{app}/get", Upproxy.name)):
+            targets.append(_Target(f"a small GET, {app}, × (empty hop + direct)", row["ratio"], 1.35, "×"))
+            targets.append(_Target(f"resident memory when idle, {app}", row["rss_mb"], 16, "MB"))
+    ours = by.get((COLD_START.name, Upproxy.name))
+    alone = by.get((COLD_START.name, Direct.name))
+    if ours and alone:
+        later = (ours["median_us"] - alone["median_us"]) / 1000
+        targets.append(_Target("first response later than without us, one core", later, 40, "ms"))
+    return [
+        {
+            "target": target.text,
+            "measured": round(target.measured, 3),
+            "limit": target.limit,
+            "unit": target.unit,
+            "missed_by": round(max(0.0, target.measured - target.limit), 3),
+        }
+        for target in targets
+    ]
+
+
+def judgement(verdict: Verdict) -> str:
+    """One line for people."""
+    unit = verdict["unit"]
+    missed = verdict["missed_by"]
+    outcome = f"not met: {missed:g} {unit} too much" if missed else "met"
+    return f"{verdict['target']}: {verdict['measured']:g} {unit}, at most {verdict['limit']:g} {unit} wanted: {outcome}"
+
+
+def self_check(check: Check) -> str:
+    """Say how well the harness measures what it knows."""
+    return (
+        f"the harness: a delay of {check['delay_us']} µs was measured as {check['latency_us']:g} µs of latency "
+        f"and {check['cpu_us']:g} µs of CPU: {'within' if check['ok'] else 'NOT within'} 10 %"
+    )

@@ -175,8 +175,11 @@ class Loop:
         """
         raise NotImplementedError
 
-    async def pause(self) -> None:
-        """Let everything else that is ready have its turn."""
+    async def pause(self, deadline: float = NEVER) -> None:
+        """Let everything else that is ready have its turn.
+
+        Raises as `wait` does: one for whom there is always something to do may never wait.
+        """
         raise NotImplementedError
 
     async def sleep_until(self, moment: float) -> None:
@@ -272,9 +275,10 @@ class InPlace(Loop):
             self.turn(deadline)
         _raise_if_over(task, deadline)
 
-    async def pause(self) -> None:
+    async def pause(self, deadline: float = NEVER) -> None:
         """Poll without waiting: output, timers and signals."""
         self.turn(0)
+        _raise_if_over(self.current, deadline)
 
     def notify(self, waitable: Waitable) -> None:
         """Nothing to do: the one who waits is the one who polls, and looks again."""
@@ -326,10 +330,12 @@ class Parking(Loop):
             await _suspension
         _raise_if_over(task, deadline)
 
-    async def pause(self) -> None:
+    async def pause(self, deadline: float = NEVER) -> None:
         """Go to the end of the line."""
-        self._ready.append(self.current)
+        task = self.current
+        self._ready.append(task)
         await _suspension
+        _raise_if_over(task, deadline)
 
     def notify(self, waitable: Waitable) -> None:
         """Put those who wait on the list of those to run."""

@@ -32,6 +32,10 @@ FOUND = {
     "bottle": ({"app.py": "import bottle\napp = bottle.default_app()\n"}, "Bottle", "app:app", "waitress"),
     "falcon": ({"app.py": "import falcon.asgi\napp = falcon.asgi.App()\n"}, "Falcon", "app:app", "uvicorn"),
     "django": (DJANGO, "Django", "mysite.wsgi:application", "waitress"),
+    "django in a folder": (
+        {f"web/{name}": text for name, text in DJANGO.items()}, "Django", "mysite.wsgi:application", "waitress",
+    ),
+    "flask with a manage.py": ({"manage.py": "import app\n", "app.py": FLASK}, "Flask", "app:app", "waitress"),
     "django without WSGI_APPLICATION": (
         DJANGO | {"mysite/settings.py": ""}, "Django", "mysite.wsgi:application", "waitress",
     ),
@@ -47,8 +51,11 @@ FOUND = {
         DJANGO | {"requirements.txt": "django\nuvicorn[standard]==0.30.1\n"},
         "Django", "mysite.asgi:application", "uvicorn",
     ),
-    "django with channels and both servers": (
-        DJANGO | {"requirements.txt": "gunicorn\nuvicorn\n"}, "Django", "mysite.asgi:application", "uvicorn",
+    "django with both servers": (
+        DJANGO | {"requirements.txt": "gunicorn\nuvicorn\n"}, "Django", "mysite.wsgi:application", "gunicorn",
+    ),
+    "django with server in up.yml": (
+        DJANGO | {"up.yml": "name: x\nserver: hypercorn\n"}, "Django", "mysite.asgi:application", "hypercorn",
     ),
     "plain wsgi.py": (
         {"wsgi.py": "def application(env, start):\n    return []\n"}, "WSGI", "wsgi:application", "waitress",
@@ -113,6 +120,10 @@ FOUND = {
          "wsgi.py": "from app import create_app\napplication = create_app()\n"},
         "Flask", "wsgi:application", "waitress",
     ),
+    "but not before one in a nearer folder": (
+        {"app.py": "from flask import Flask\ndef create_app():\n    return Flask('x')\n", "tools/server.py": FLASK},
+        "Flask", "app:create_app()", "waitress",
+    ),
     "a factory that needs arguments is none": (
         {"app.py": "from flask import Flask\ndef create_app(config):\n    return Flask('x')\n",
          "run.py": "from app import create_app\nserver = create_app('x')\n"},
@@ -124,6 +135,11 @@ FOUND = {
     ),
     "a relative import": (
         {"shop/__init__.py": "from .core import app\n", "shop/core.py": FLASK}, "Flask", "shop:app", "waitress",
+    ),
+    "what only a script makes is none": (
+        {"app.py": "from flask import Flask\ndef create_app():\n    return Flask('x')\n"
+                   "if __name__ == '__main__':\n    app = create_app()\n    app.run()\n"},
+        "Flask", "app:create_app()", "waitress",
     ),
     "names in preference": (
         {"app.py": "from flask import Flask\nadmin = Flask('a')\napi = Flask('b')\napplication = Flask('c')\n"},
@@ -170,6 +186,10 @@ FOUND = {
     "a server of the other interface is none": (
         {"app.py": FASTAPI, "requirements.txt": "gunicorn\n"}, "FastAPI", "app:app", "uvicorn",
     ),
+    "server in up.yml beside a Procfile": (
+        {"app.py": FLASK, "Procfile": "web: ./serve\n", "up.yml": "name: x\nserver: waitress\n"},
+        "Flask", "app:app", "waitress",
+    ),
     "server in up.yml": (
         {"app.py": FLASK, "requirements.txt": "waitress\n", "up.yml": "name: x\nserver: gunicorn\n"},
         "Flask", "app:app", "gunicorn",
@@ -204,7 +224,7 @@ def test_found(name, write):
     app = app_of(write(files))
     assert (app.framework, app.target, app.server) == (framework, target, server)
     assert isinstance(app.command, list)
-    assert app.command[0] == sys.executable
+    assert sys.executable in app.command
     assert target in app.command
     assert target in app.found
     assert "`proxy: {command: …}`" in app.found

@@ -210,7 +210,10 @@ def test_example_loads(stage, tmp_path):
     shutil.copy(EXAMPLE, tmp_path / "up.yml")
     config = load(str(tmp_path), stage)
     assert config.name == "shop"
-    assert config.warnings == tuple(f"`{key}` is accepted but not acted on in this version" for key in LATER)
+    assert config.warnings == (
+        *(f"`{key}` is accepted but not acted on in this version" for key in LATER),
+        *(f"`{key}` is not used, since there is `proxy.command`" for key in ("app", "server")),
+    )
 
 
 def undescribed(schema, definitions):

@@ -1,7 +1,7 @@
 """What starts the app: said by the person, or found by reading the project, never by running it.
 
 The order: `-c`, `proxy.command`, `app`, the Procfile, Django's manage.py, an app object in the usual Python files,
-package.json, main.go, an app object in any other Python file, index.html.
+package.json, main.go, an app object in any other Python file, index.html. With `server` only app objects count.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from upproxy.config.inference.source import Sources
 from upproxy.config.settings import StageSettings
 
 OVERRIDE = "`app:`, `server:` or `proxy: {command: …}` in up.yml, or `-c COMMAND`, say otherwise"
-
 
 MAX_FOUND = 4
 """App objects after which the search ends; the first is taken and the others are told."""
@@ -62,23 +61,26 @@ def infer(directory: str, settings: StageSettings, command: str | None, python: 
     `command` is the person's own from the command line; `python` is the interpreter put into commands.
     """
     dependencies = Dependencies(directory, python)
-    for text, origin in ((command, "`-c`"), (settings.proxy.command, "`proxy.command`")):
-        if isinstance(text, list):
-            return App(text, f"the command of {origin}")
-        if text:
-            return _own(text, f"the command of {origin}", dependencies)
+    if command:
+        return _own(command, "the command of `-c`", dependencies)
+    if settings.proxy.command:
+        app = _own(settings.proxy.command, "the command of `proxy.command`", dependencies)
+        unused = [key for key in ("app", "server") if getattr(settings, key)]
+        idle = (f"`{key}` is not used, since there is `proxy.command`" for key in unused)
+        return app._replace(warnings=(*app.warnings, *idle))
     if settings.type == "static":
         raise _static(directory, settings.static.dir)
     sources = Sources(directory)
     if settings.app:
         return _served(_named(settings.app, directory, sources, settings), settings, python, dependencies)
-    if text := others.procfile(directory):
+    by_source = settings.server is not None  # which asks for an app object
+    if not by_source and (text := others.procfile(directory)):
         return _own(text, f"the `web` command of the Procfile; {OVERRIDE}", dependencies)
     if target := _django(directory, settings, dependencies) or _python(sources, places.usual(directory)):
         return _served(target, settings, python, dependencies)
-    if text := others.package_json(directory):
+    if not by_source and (text := others.package_json(directory)):
         return _own(text, f"the start script of package.json; {OVERRIDE}", dependencies)
-    if program := others.go(directory):
+    if not by_source and (program := others.go(directory)):
         return App(program[0], f"{program[1]}, run by `{program[0]}`; {OVERRIDE}")
     if target := _python(sources, places.everywhere(directory)):
         return _served(target, settings, python, dependencies)
@@ -87,7 +89,9 @@ def infer(directory: str, settings: StageSettings, command: str | None, python: 
     raise _nothing(sources)
 
 
-def _own(text: str, found: str, dependencies: Dependencies) -> App:
+def _own(text: str | list[str], found: str, dependencies: Dependencies) -> App:
+    if isinstance(text, list):
+        return App(text, found)
     completed, notes = servers.complete(text, dependencies)
     return App(completed, found, warnings=tuple(notes))
 
@@ -97,23 +101,23 @@ def _django(directory: str, settings: StageSettings, dependencies: Dependencies)
     project = django.find(directory)
     if not project or not project.apps:
         return None
-    interface = "wsgi" if "wsgi" in project.apps else "asgi"
-    if "asgi" in project.apps:
-        asked = settings.server
-        brought = asked or dependencies.first_of(tuple(servers.SERVERS))
-        if brought and interface not in servers.SERVERS[brought]:
-            interface = "asgi"
+    asked = _interface(settings)
+    brought = [one for one in ("wsgi", "asgi") if dependencies.first_of(servers.able(one))]
+    wanted = [asked] if asked else [*brought, "wsgi", "asgi"]
+    interface = next((one for one in wanted if one in project.apps), next(iter(project.apps)))
     module, _, attribute = project.apps[interface].partition(":")
     where = os.path.join(project.folder, "manage.py")
     return _Target(attribute, module, project.folder, "Django", interface, where)
 
 
 def _python(sources: Sources, files: Iterable[str]) -> _Target | None:
-    """Return the first app object of these files; an object anywhere comes before a function that makes one."""
+    """Return the first app object of these files; in one folder an object comes before a function that makes one."""
     found = list(itertools.islice((best for file in files for best in sources.candidates(file)[:1]), MAX_FOUND))
     if not found:
         return None
-    module, candidate = best = min(found, key=lambda pair: pair[1].is_factory)
+    folder = os.path.dirname(found[0][0].file)
+    beside = [pair for pair in found if os.path.dirname(pair[0].file) == folder]
+    module, candidate = best = min(beside, key=lambda pair: pair[1].is_factory)
     rest = tuple(f"{other.attribute} in {where.file}" for where, other in found if (where, other) != best)
     return _Target(candidate.attribute, module.name, module.root, *candidate.framework, module.file, rest)
 

@@ -7,7 +7,7 @@ import os
 import re
 from typing import NamedTuple
 
-from upproxy.config.inference.places import SKIPPED
+from upproxy.config.inference import places
 
 
 class Project(NamedTuple):
@@ -19,8 +19,7 @@ class Project(NamedTuple):
 
 def find(directory: str) -> Project | None:
     """Return the project whose manage.py is in the directory or a folder of it; its `apps` may be empty."""
-    folders = ["", *sorted(name for name in os.listdir(directory) if name not in SKIPPED and not name.startswith("."))]
-    for folder in folders:
+    for folder in ("", *places.folders(directory, "")):
         text = _read(os.path.join(directory, folder, "manage.py"))
         if match := re.search(r"""DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""", text):
             return Project(folder, _apps(os.path.join(directory, folder), match[1]))

@@ -22,9 +22,9 @@ _SIGNS = (b"Flask", b"FastAPI", b"Starlette", b"Quart", b"Litestar", b"Bottle", 
 def usual(directory: str) -> Iterator[str]:
     """Go through the usual files that exist: of the folder, of its packages, of src and of the packages in src."""
     yield from _here(directory, "", package=False)
-    for folder in _folders(directory, ""):
+    for folder in folders(directory, ""):
         yield from _here(directory, folder, package=folder != "src")
-    for folder in _folders(directory, "src"):
+    for folder in folders(directory, "src"):
         yield from _here(directory, folder, package=True)
 
 
@@ -50,11 +50,11 @@ def everywhere(directory: str) -> Iterator[str]:
                     return
                 if name.removesuffix(".py").isidentifier() and _names_framework(os.path.join(directory, file)):
                     yield file
-            below += _folders(directory, folder)
+            below += folders(directory, folder)
         level = below
 
 
-def _folders(directory: str, folder: str) -> list[str]:
+def folders(directory: str, folder: str) -> list[str]:
     """Return the folders in a folder, without hidden ones, environments and what holds no app; `app` comes first."""
     names = []
     for name in _listed(os.path.join(directory, folder)):

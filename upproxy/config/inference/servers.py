@@ -66,14 +66,19 @@ class Unsuitable(Exception):
     """The server cannot run an app of this interface."""
 
 
+def able(interface: str) -> tuple[str, ...]:
+    """Return the servers for an interface."""
+    return tuple(name for name, commands in SERVERS.items() if interface in commands)
+
+
 def choose(interface: str, dependencies: Dependencies, asked: str | None) -> tuple[str, str]:
     """Return the server for an interface, and in words why it is that one. Raises Unsuitable."""
-    able = tuple(name for name, commands in SERVERS.items() if interface in commands)
+    suitable = able(interface)
     if asked:
-        if asked not in able:
-            raise Unsuitable(f"{asked} is no server for {interface.upper()} apps; use {' or '.join(able)}")
+        if asked not in suitable:
+            raise Unsuitable(f"{asked} is no server for {interface.upper()} apps; use {' or '.join(suitable)}")
         return asked, "as `server` says"
-    if named := dependencies.first_of(able):
+    if named := dependencies.first_of(suitable):
         return named, "which the dependencies name"
     return DEFAULT[interface], "since the dependencies name no server that fits"
 

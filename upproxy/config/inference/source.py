@@ -167,6 +167,8 @@ class _Scope:
                         self._assign(target, value)
                 case ast.AnnAssign(target=target, value=ast.expr() as value):
                     self._assign(target, value)
+                case ast.If(test=test) if _is_main_guard(test):
+                    self.read(statement.orelse)
                 case ast.If() | ast.For() | ast.While():
                     self.read(statement.body)
                     self.read(statement.orelse)
@@ -265,7 +267,6 @@ class Module:
         self.sources = sources
         self.file = file
         self.root = root
-        self.tree = tree
         self._returned: dict[str, Framework | None] = {}
         self.scope = _Scope(self)
         self.scope.read(tree.body)
@@ -386,6 +387,11 @@ def _absolute_imports(tree: ast.Module) -> Iterator[str]:
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
+
+
+def _is_main_guard(test: ast.expr) -> bool:
+    """Recognise `__name__ == "__main__"`, below which nothing happens when the module is imported."""
+    return ast.unparse(test) in ("__name__ == '__main__'", "'__main__' == __name__")
 
 
 def _callable_bare(definition: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -22,6 +22,7 @@ FIELD_LIMIT = 1_000  # fields in a head
 INTERIM_LIMIT = 32  # 1xx responses before the real one
 EARLY_LIMIT = 1 << 20  # bytes of an answer that are kept while its request is still being sent
 READ_SIZE = 65_536
+CHUNKED = -1  # in place of a length
 PAUSE_EVERY = 4  # full reads in a row before others have their turn
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -88,9 +89,9 @@ def _split_lines(block: bytes) -> list[str]:
 
 
 def content_length(fields: list[tuple[str, str]]) -> int | None:
-    """Return the body's length by a single valid Content-Length, or None for a chunked or undelimited body.
+    """Return the body's length, CHUNKED for the coding of that name, or None where only the end of the connection tells.
 
-    -1 stands for chunked. Raises Malformed where the two disagree or either is odd (RFC 9112 section 6.3).
+    Raises Malformed where the fields disagree or either is odd (RFC 9112 section 6.3).
     """
     length: str | None = None
     coding: str | None = None
@@ -108,7 +109,7 @@ def content_length(fields: list[tuple[str, str]]) -> int | None:
             raise Malformed("both Content-Length and Transfer-Encoding")
         if coding.lower() != "chunked":
             raise Malformed(f"an unknown Transfer-Encoding: {coding[:40]!r}")
-        return -1
+        return CHUNKED
     if length is None:
         return None
     if not (length.isascii() and length.isdigit()) or len(length) > 18:

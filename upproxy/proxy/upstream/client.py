@@ -6,6 +6,7 @@ from time import monotonic, time
 
 from upproxy.proxy.errors import UpstreamDied, UpstreamMalformed, UpstreamTimeout, UpstreamUnavailable
 from upproxy.proxy.http1 import (
+    CHUNKED,
     READ_SIZE,
     Body,
     ChunkedBody,
@@ -21,7 +22,8 @@ from upproxy.proxy.waiting import DeadlineExceeded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
     from upproxy.proxy.messages import Request
     from upproxy.proxy.upstream.forwarding import Forwarding
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 MARGIN = 0.25  # seconds before Lambda's deadline at which we answer ourselves
 TRIES = 3  # connections that are tried for a request of which nothing has been sent
+DYING = 0.02  # seconds within which an app that has dropped a connection is gone, if it is dying
 NOTICE = 1.0  # seconds within which the exit of an app that refuses connections is noticed
 IDLE_TRUSTED = 1.0  # seconds of wall time that a connection is trusted to stay open, where the server is the user's
 
@@ -71,29 +74,22 @@ class Client:
         try:
             connection = await self._send(request, now, deadline)
             minor, status, fields = await connection.read_head(deadline)
-            response = Response(status, Headers(fields))
-            # The time-out is for the head; a body may take as long as the function may.
-            length = None if _is_bodiless(request.method, status) else content_length(fields)
-            release = self._releaser(connection, _keeps_alive(minor, status, fields))
-            if _is_bodiless(request.method, status) or length == 0:
+            length = 0 if _is_bodiless(request.method, status) else content_length(fields)
+            if minor == 0 and length == CHUNKED:
+                raise Malformed("Transfer-Encoding in an HTTP/1.0 response")
+            release = self._releaser(connection, length is not None and _keeps_alive(minor, status, fields))
+            body: bytes | UpstreamBody
+            if length is not None and 0 <= length <= READ_SIZE:
+                body = await _read_whole(connection, length, deadline)
                 release(True)
-            elif length is None:
-                response.body = UpstreamBody(UndelimitedBody(connection, last, _closer(connection)), self._output)
-            elif length < 0:
-                if minor == 0:
-                    raise Malformed("Transfer-Encoding in an HTTP/1.0 response")
-                response.body = UpstreamBody(ChunkedBody(connection, last, release), self._output)
-            elif length <= READ_SIZE:
-                response.body = await _read_whole(connection, length, deadline)
-                release(True)
-            else:
-                response.body = UpstreamBody(SizedBody(connection, last, release, length), self._output)
+            else:  # the time-out is for the head: a body may take as long as the function may
+                body = UpstreamBody(_rest(connection, length, last, release), self._output, self._died)
         except DeadlineExceeded:
             _drop(connection)
             raise UpstreamTimeout(f"the app did not answer within {monotonic() - now:.1f} s") from None
         except Closed as error:
             _drop(connection)
-            raise UpstreamDied(str(error)) from None
+            raise await self._died(error) from None
         except Malformed as error:
             _drop(connection)
             raise UpstreamMalformed(f"the app's answer is malformed: {error}") from None
@@ -102,10 +98,10 @@ class Client:
             raise
         self._supervisor.served()
         self._output.drain()
-        return response
+        return Response(status, Headers(fields), body)
 
     def drop_connections(self) -> None:
-        """Close every idle connection, as after a restore from a snapshot."""
+        """Close every idle connection: what they lead to has gone, or may have."""
         idle, self._idle = self._idle, []
         for connection, _ in idle:
             connection.close()
@@ -172,15 +168,31 @@ class Client:
 
         return release
 
+    async def _died(self, error: Closed) -> UpstreamDied:
+        """Say why a connection has ended too early: mostly because the app has.
+
+        An app that is dying closes its connections first and its listener last, and would still take a request that it
+        never answers: so its other connections are given up, and its exit is waited for, for a moment.
+        """
+        self.drop_connections()
+        reason = str(error)
+        try:
+            await self._supervisor.gone(monotonic() + DYING)
+            reason = f"{reason}: {self._supervisor.reason}"
+        except DeadlineExceeded:
+            pass
+        return UpstreamDied(reason)
+
 
 class UpstreamBody:
     """A body that is still coming from the app; its errors are the proxy's, its end drains the app's output."""
 
-    __slots__ = ("_body", "_output")
+    __slots__ = ("_body", "_died", "_output")
 
-    def __init__(self, body: Body, output: Output) -> None:
+    def __init__(self, body: Body, output: Output, died: Callable[[Closed], Coroutine[Any, Any, UpstreamDied]]) -> None:
         self._body = body
         self._output = output
+        self._died = died
 
     def __aiter__(self) -> UpstreamBody:
         return self
@@ -194,7 +206,7 @@ class UpstreamBody:
         except DeadlineExceeded:
             raise UpstreamTimeout("the function's time was over in the middle of the body") from None
         except Closed as error:
-            raise UpstreamDied(str(error)) from None
+            raise await self._died(error) from None
         except Malformed as error:
             raise UpstreamMalformed(f"the app's answer is malformed: {error}") from None
 
@@ -217,6 +229,14 @@ def _keeps_alive(minor: int, status: int, fields: list[tuple[str, str]]) -> bool
     return minor == 1
 
 
+def _rest(connection: Connection, length: int | None, deadline: float, release: Callable[[bool], None]) -> Body:
+    if length is None:
+        return UndelimitedBody(connection, deadline, release)
+    if length == CHUNKED:
+        return ChunkedBody(connection, deadline, release)
+    return SizedBody(connection, deadline, release, length)
+
+
 async def _read_whole(connection: Connection, length: int, deadline: float) -> bytes:
     data = connection.take(length)
     if data is None:
@@ -227,10 +247,6 @@ async def _read_whole(connection: Connection, length: int, deadline: float) -> b
 
 def _ignore(_whole: bool) -> None:
     pass
-
-
-def _closer(connection: Connection) -> Callable[[bool], None]:
-    return lambda _whole: connection.close()
 
 
 def _drop(connection: Connection | None) -> None:

@@ -24,6 +24,7 @@ from upproxy.local.sources.source import LAMBDA_PAYLOAD
 HEADER_LIMIT = 65_536  # bytes of a request line or a field
 RAW_PRELUDE = b'{"statusCode":200,"headers":{"content-type":"application/octet-stream"}}'
 SHUTDOWN_GRACE = 1.0  # seconds that open connections have at the end
+LINGER = 1.0  # seconds that the rest of a refused body is read, so that its sender sees the answer
 
 Log = Callable[..., None]
 """Called with a level, a message, and fields."""
@@ -60,6 +61,7 @@ class Gateway:
             max_line_size=HEADER_LIMIT,
             max_field_size=HEADER_LIMIT,
             max_headers=1_000,
+            lingering_time=LINGER,
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_GRACE)
         await self._runner.setup()

@@ -61,6 +61,12 @@ Seconds = Annotated[float, Field(gt=0, le=900)]
 Duration = Annotated[str, Field(pattern=DURATION)]
 
 
+PythonVersion = Annotated[
+    Literal["3.11", "3.12", "3.13", "3.14"],
+    WithJsonSchema({"enum": ["3.11", "3.12", "3.13", "3.14", 3.11, 3.12, 3.13, 3.14]}),
+]
+
+
 def _listed(value: Any) -> Any:
     if not isinstance(value, str | list):
         raise PydanticCustomError("commands", "expected a text or a list of texts")
@@ -436,9 +442,9 @@ class Settings(Strict):
     """The app object to serve, such as `shop.web:app` or `shop.web:create_app()`, instead of a search for it."""
     server: Literal["waitress", "gunicorn", "uvicorn", "hypercorn"] | None = None
     """The server to run it, instead of the one that its dependencies name."""
-    python: Literal["3.11", "3.12", "3.13", "3.14"] | None = None
+    python: PythonVersion | None = None
     """The version of Python on Lambda."""
-    environment: dict[Variable, Text] = {}
+    environment: dict[Variable, Text] = Field({}, json_schema_extra={"additionalProperties": False})
     """Variables for the app. A number or boolean is the text as it is written; `${NAME}` is resolved on start."""
     endpoint: Literal["function_url", "http_api", "rest_api"] = "function_url"
     """What takes the requests on AWS."""

@@ -83,9 +83,8 @@ class HttpApiVersion1(RestApi):
 
     def _without_stage(self, path: str, context: dict[str, Any]) -> tuple[str, str]:
         """Return the path without the stage, and the stage as a prefix where the public URL has it."""
-        stage = context.get("stage")
-        prefix = f"/{stage}"
-        if stage == "$default" or raw_path(context.get("path")) != path:
-            return path, ""
-        rest = cut(path, prefix)
-        return (path, "") if rest is None else (rest, prefix)
+        prefix = f"/{context.get('stage')}"
+        rest = None if prefix == "/$default" else cut(path, prefix)
+        if rest is None or raw_path(context.get("path")) != path:
+            return super()._without_stage(path, context)
+        return rest, prefix

@@ -126,7 +126,7 @@ def destinations(path: str) -> list[list[str]]:
             del segments[-1:]
         elif segment not in ("", "."):
             segments.append(segment)
-    return [segments, segments[1:]] if path[1:2] in ("/", "\\") else [segments]
+    return [segments, segments[1:]] if text[1:2] in ("/", "\\") else [segments]
 
 
 def _unquote(text: str) -> str:

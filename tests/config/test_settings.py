@@ -108,6 +108,11 @@ def test_json_file(tmp_path):
     assert config.settings.environment == {"A": "\U0001f600 /", "B": "1.50"}
 
 
+def test_surrogates():
+    text = '{"name": "x", "headers": {"/\\ud83d\\ude00": {"A": "\\ud800"}, "/\\udc00": {}}}'
+    assert settings(text).headers == {"/\U0001f600": {"A": "\ufffd"}, "/\ufffd": {}}
+
+
 def test_yaml_wins_over_json_and_says_so(tmp_path):
     (tmp_path / "up.json").write_text('{"name": "j"}')
     (tmp_path / "up.yml").write_text("name: y")

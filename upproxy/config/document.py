@@ -126,6 +126,11 @@ for _name, _pattern, _first in (
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
+def _joined(text: str) -> str:
+    """Join surrogates: JSON writes what is beyond U+FFFF as two escapes, which YAML takes for two characters."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 class _Abandoned(Exception):
     """The document is too large to go on with."""
 
@@ -180,7 +185,7 @@ class _Conversion:
             if not isinstance(key, yaml.ScalarNode):
                 self._problem("a key has to be a text", path, key)
                 continue
-            name, line = key.value, key.start_mark.line + 1
+            name, line = _joined(key.value), key.start_mark.line + 1
             if name in first:
                 self._problem(f"is given twice, first on line {first[name]}", (*path, name), key)
                 continue
@@ -196,8 +201,7 @@ class _Conversion:
                 self._problem("a NUL character has no place here", path, node)
                 return ""
             case "str":
-                # JSON writes what is beyond U+FFFF as two escapes, which YAML takes for two characters.
-                return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                return _joined(text)
             case "null":
                 return None
             case "bool":

@@ -80,8 +80,9 @@ class Config:
 def load(directory: str, stage: str = "development", command: str | None = None, python: str = "python3") -> Config:
     """Read the configuration of a project folder for a stage, and find out how its app is started.
 
-    `command` overrides what starts the app; `python` is the interpreter put into commands that are inferred. A folder
-    without a configuration file has all defaults and the folder's name. Raises ConfigError.
+    `command` overrides what starts the app; `python` is the interpreter put into commands that are inferred, a
+    name or an absolute path, since a command may start in a folder of the project. A folder without a configuration
+    file has all defaults and the folder's name. Raises ConfigError.
     """
     if not os.path.isdir(directory):
         raise ConfigError(f"there is no folder {directory}")

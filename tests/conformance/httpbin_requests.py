@@ -15,31 +15,37 @@ MULTIPART = (
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request, and whether its answer is drawn by lot or tells the time: then its body is compared by length."""
+    """A request of httpbin.
+
+    `random`: the answer is drawn by lot or tells the time, so that its body is compared by length. `repeats`: a query
+    name or a Set-Cookie comes more than once, which a load balancer without multi-value headers loses.
+    """
 
     method: str
     target: str
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     random: bool = False
+    repeats: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.target}"
 
 
-def get(target: str, *, random: bool = False, **headers: str) -> Sent:
-    return Sent("GET", target, {name.replace("_", "-"): value for name, value in headers.items()}, random=random)
+def get(target: str, *, random: bool = False, repeats: bool = False, **headers: str) -> Sent:
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Sent("GET", target, fields, random=random, repeats=repeats)
 
 
 REQUESTS = [
     get("/"),
     get("/absolute-redirect/2"),
-    *(Sent(method, "/anything?a=1&b=%C3%A9&a=2") for method in ("GET", "DELETE", "TRACE")),
+    *(Sent(method, "/anything?a=1&a=2&b=%C3%A9", repeats=True) for method in ("GET", "DELETE", "TRACE")),
     *(
         Sent(method, "/anything/some/path", {"content-type": "application/json"}, JSON)
         for method in ("POST", "PUT", "PATCH")
     ),
-    get("/anything/with%20space/and%2Fslash?q=a%2Bb&q=a+b&empty="),
+    get("/anything/with%20space/and%2Fslash?q=a%2Bb&q=a+b&empty=", repeats=True),
     Sent("POST", "/anything", {"content-type": "multipart/form-data; boundary=xYz"}, MULTIPART),
     get("/base64/SFRUUEJJTiBpcyBhd2Vzb21l"),
     get("/basic-auth/ada/secret"),
@@ -52,8 +58,8 @@ REQUESTS = [
     get("/cache", if_modified_since="Sat, 31 Jan 2026 08:15:00 GMT"),
     get("/cache/60"),
     get("/cookies", cookie="a=1; b=2"),
-    get("/cookies/set?one=1&two=2"),
-    get("/cookies/delete?one=&two=", cookie="one=1; two=2"),
+    get("/cookies/set?one=1&two=2", repeats=True),
+    get("/cookies/delete?one=&two=", cookie="one=1; two=2", repeats=True),
     get("/cookies/set/name/value"),
     get("/deflate"),
     get("/delay/0.05"),
@@ -97,8 +103,11 @@ REQUESTS = [
     Sent("POST", "/redirect-to?url=%2Fget", {"content-type": "application/x-www-form-urlencoded"}, b""),
     get("/redirect/3"),
     get("/relative-redirect/3"),
-    get("/response-headers?Set-Cookie=a%3D1%3B+Expires%3DWed%2C+21+Oct+2026+07%3A28%3A00+GMT&Set-Cookie=b%3D2&X-One=1"),
-    Sent("POST", "/response-headers?Content-Type=text%2Fplain%3B+charset%3Dlatin-1"),
+    get(
+        "/response-headers?Set-Cookie=a%3D1%3B+Expires%3DWed%2C+21+Oct+2026+07%3A28%3A00+GMT&Set-Cookie=b%3D2&X-One=1",
+        repeats=True,
+    ),
+    Sent("POST", "/response-headers?X-One=a%2C+b"),
     get("/robots.txt"),
     get("/static/favicon.ico"),
     get("/static/../app.py"),

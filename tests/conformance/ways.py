@@ -272,14 +272,20 @@ def send_http(port: int, request: HttpRequest) -> HttpReply:
 
 
 @contextmanager
-def served(command: list[str], directory: Path = ROOT) -> Iterator[int]:
+def served(command: list[str], directory: Path = ROOT, environment: Mapping[str, str] | None = None) -> Iterator[int]:
     """Serve an app directly on an inherited socket, as the proxy starts it; yields the port."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         words = [word.format(fd=listener.fileno(), launchers=ROOT / "upproxy" / "launchers") for word in command]
-        process = subprocess.Popen(words, cwd=directory, pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            words,
+            cwd=directory,
+            env={**os.environ, **(environment or {})},
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.DEVNULL,
+        )
     try:
         yield port
     finally:

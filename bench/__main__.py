@@ -33,7 +33,10 @@ def main() -> int:
     arguments = parser.parse_args()
     if not sys.platform.startswith("linux"):
         parser.error("processes are pinned and looked at as only Linux can")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    if arguments.rounds < 1:
+        parser.error("--rounds has to be 1 or more")
+    if not any(arguments.cases in name for name in (*CASES, COLD_START.name)):
+        parser.error(f"no case has {arguments.cases!r} in its name: {', '.join((*CASES, COLD_START.name))}")
     try:
         return _measure(arguments)
     except WrongReply as error:
@@ -81,4 +84,5 @@ def _progress(name: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     sys.exit(main())

@@ -5,7 +5,7 @@ What else the machine does then hits all candidates alike, and goes out of the r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from statistics import median, quantiles
 from typing import TypedDict, TypeVar
@@ -16,6 +16,7 @@ from bench.cases import CASES, COLD_START, Case
 Item = TypeVar("Item")
 
 WARM_UP = 50  # requests before the first round, checked as all are
+DELAY = DelayedHop.delay  # µs that the harness has to find
 TOLERANCE = 0.10  # of the known delay
 
 
@@ -61,7 +62,7 @@ class Check(TypedDict):
 
 def warm(case: Case, *, rounds: int, count: int) -> list[Row]:
     """Measure every candidate in one case. Raises WrongReply."""
-    series = _interleave([kind(case) for kind in [*FLOOR, *RIVALS]], rounds=rounds, count=count)
+    series = _interleave(case, [*FLOOR, *RIVALS], rounds=rounds, count=count)
     floor = [
         hop + direct for hop, direct in zip(series[EmptyHop.name].medians, series[Direct.name].medians, strict=True)
     ]
@@ -93,24 +94,24 @@ def cold(*, starts: int) -> list[Row]:
 def check(*, rounds: int, count: int) -> Check:
     """Measure the delay of a candidate that has a known one."""
     case = CASES["starlette/get"]
-    series = _interleave([EmptyHop(case), DelayedHop(case)], rounds=rounds, count=count)
+    series = _interleave(case, [EmptyHop, DelayedHop], rounds=rounds, count=count)
     plain, delayed = series[EmptyHop.name], series[DelayedHop.name]
     latency = median(slow - fast for slow, fast in zip(delayed.medians, plain.medians, strict=True)) / 1000
     cpu = (delayed.cpu / delayed.n - plain.cpu / plain.n) / 1000
-    delay = DelayedHop.delay
     return {
-        "delay_us": delay,
+        "delay_us": DELAY,
         "latency_us": round(latency, 1),
         "cpu_us": round(cpu, 1),
-        "ok": all(abs(measured - delay) <= TOLERANCE * delay for measured in (latency, cpu)),
+        "ok": all(abs(measured - DELAY) <= TOLERANCE * DELAY for measured in (latency, cpu)),
     }
 
 
-def _interleave(candidates: Sequence[Candidate], *, rounds: int, count: int) -> dict[str, Series]:
-    series = {candidate.name: Series() for candidate in candidates}
+def _interleave(
+    case: Case, kinds: Sequence[Callable[[Case], Candidate]], *, rounds: int, count: int
+) -> dict[str, Series]:
     with ExitStack() as stack:
-        for candidate in candidates:
-            stack.enter_context(candidate)
+        candidates = [stack.enter_context(kind(case)) for kind in kinds]
+        series = {candidate.name: Series() for candidate in candidates}
         for candidate in candidates:
             candidate.start()
         for candidate in candidates:

@@ -19,7 +19,8 @@ from upproxy.proxy.messages import Headers, Invocation, Request, Response
 GOOD = [json.loads(path.read_text()) for path in sorted((Path(__file__).parent / "events").glob("*.json"))]
 STRANGE: list[Any] = [
     None, True, False, 0, -1, 1.5, 1e308, 10**4000, "", " ", "\r\n", "\0", "é", "\ud800", "%", "%zz", "/../..", "=",
-    "A", "x" * 5_000, [], [None], [[]], [1, "a", {}], {}, {"": ""}, {"a": {"b": None}}, {"\r\n": "a"}, "$default", "http",
+    "A", "x" * 5_000, [], [None], [[]], [1, "a", {}], {}, {"": ""}, {"a": {"b": None}}, {"\r\n": "a"}, "$default",
+    "http",
 ]  # fmt: skip
 ROUNDS = 2_000
 

@@ -19,14 +19,16 @@ from upproxy.local.sources.source import (
     split_target,
 )
 
-_PAGE = "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n</body>\r\n</html>\r\n"
-
+_PAGE = (
+    "<html>\r\n<head><title>{status} {phrase}</title></head>\r\n"
+    "<body>\r\n<center><h1>{status} {phrase}</h1></center>\r\n</body>\r\n</html>\r\n"
+)
 
 REFUSALS = {
-    413: (413, _PAGE.format("413 Request Entity Too Large")),
-    429: (502, _PAGE.format("502 Bad Gateway")),  # a throttled function is one that failed
-    502: (502, _PAGE.format("502 Bad Gateway")),
-    504: (504, _PAGE.format("504 Gateway Time-out")),
+    413: (413, _PAGE.format(status=413, phrase="Request Entity Too Large")),
+    429: (502, _PAGE.format(status=502, phrase="Bad Gateway")),  # a throttled function is one that failed
+    502: (502, _PAGE.format(status=502, phrase="Bad Gateway")),
+    504: (504, _PAGE.format(status=504, phrase="Gateway Time-out")),
 }
 
 
@@ -37,8 +39,8 @@ class Alb(Source):
     max_reply = 1024 * 1024
     default_type = "application/octet-stream"
     refusals = REFUSALS
-    _other = _PAGE.format("502 Bad Gateway")
-    _refusal_type = b"text/html"
+    refusal_pattern = _PAGE
+    refusal_type = b"text/html"
 
     def __init__(self, *, multi_value: bool = False) -> None:
         self.name = "alb_multi" if multi_value else "alb"

@@ -29,7 +29,7 @@ class FunctionUrl(Version2):
     account = "anonymous"
     cookie_header = True
     refusals = REFUSALS
-    _other = "Internal Server Error"
+    refusal_pattern = '{{"Message":"{phrase}"}}'
 
     def raw_path(self, path: str) -> str:
         """Return the event's `rawPath`: as the client sent it."""

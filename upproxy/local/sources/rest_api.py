@@ -131,7 +131,6 @@ class RestApi(Version1):
     default_type = "application/json"
     api_id = "local00000"
     refusals = REFUSALS
-    _other = '{"message": "Internal server error"}'
 
     def __init__(self, stage: str = "local", base_path: str = "", *, default_domain: bool = False) -> None:
         self.stage = stage

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 ACCOUNT = "123456789012"  # the one of AWS's own examples
@@ -58,10 +59,10 @@ class Source:
     max_reply: int
     default_type: str  # the Content-Type of a reply that has a body and names none
 
-    # status -> what is really sent, status and body; for whatever is not in it, the status and `_other`
+    # status -> what is really sent, status and body; for any other status the pattern with its number and phrase
     refusals: Mapping[int, tuple[int, str]] = {}
-    _other = '{"message":"Internal Server Error"}'
-    _refusal_type = b"application/json"
+    refusal_pattern = '{{"message":"{phrase}"}}'
+    refusal_type = b"application/json"
 
     def event(self, request: HttpRequest, *, request_id: str, epoch_ms: int) -> dict[str, Any]:
         """Build the event that the function is invoked with."""
@@ -80,8 +81,9 @@ class Source:
 
         Its status is the one that AWS really sends, which differs for some sources.
         """
-        sent, body = self.refusals.get(status, (status, self._other))
-        return HttpReply(sent, [(b"content-type", self._refusal_type)], body.encode())
+        sent, body = self.refusals.get(status, (status, ""))
+        body = body or self.refusal_pattern.format(status=status, phrase=HTTPStatus(status).phrase)
+        return HttpReply(sent, [(b"content-type", self.refusal_type)], body.encode())
 
 
 def split_target(target: str) -> tuple[str, str]:

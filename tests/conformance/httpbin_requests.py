@@ -94,7 +94,7 @@ REQUESTS = [
     Sent("PATCH", "/patch", {"content-type": "application/json"}, JSON),
     Sent("POST", "/post", {"content-type": "application/x-www-form-urlencoded"}, FORM),
     Sent("POST", "/post", {"content-type": "application/octet-stream"}, bytes(range(256))),
-    Sent("POST", "/post", {"content-type": "application/octet-stream"}, bytes(300_000)),
+    Sent("POST", "/post", {"content-type": "application/octet-stream"}, bytes(range(256)) * 1_000),
     Sent("PUT", "/put", {"content-type": "text/plain"}, b"plain text"),
     get("/range/1024?chunk_size=100"),
     get("/range/1024", range="bytes=10-19"),

@@ -159,7 +159,7 @@ def test_through_start(source: str, direct: int, tmp_path: Path) -> None:
     start = Start(tmp_path, source)
     try:
         for sent in REQUESTS:
-            if sent.method in ("TRACE", "HEAD") or "/../" in sent.target:
+            if sent.method in ("TRACE", "HEAD") or "/../" in sent.target or (sent.repeats and source == "alb"):
                 continue
             request = request_of(sent)
             expected = directly(direct, sent)

@@ -89,7 +89,7 @@ def _split_lines(block: bytes) -> list[str]:
 
 
 def content_length(fields: list[tuple[str, str]]) -> int | None:
-    """Return the body's length, CHUNKED for the coding of that name, or None where only the end of the connection tells.
+    """Return the body's length, CHUNKED for the coding of that name, None where only the connection's end tells.
 
     Raises Malformed where the fields disagree or either is odd (RFC 9112 section 6.3).
     """

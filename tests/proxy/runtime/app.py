@@ -23,9 +23,7 @@ async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 def plain(writer: asyncio.StreamWriter, body: bytes, status: str = "200 OK", kind: str = "text/plain") -> None:
-    writer.write(
-        f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
-    )
+    writer.write(f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
 
 
 def chunk(data: bytes) -> bytes:

@@ -161,6 +161,39 @@ def test_children_of_the_app_do_not_get_its_socket(launch, kind):
     assert "socket:" not in listing
 
 
+FORKED = """
+    import multiprocessing, os, pathlib, socket, stat, sys, time
+
+    def listeners():
+        count = 0
+        for path in pathlib.Path("/proc/self/fd").iterdir():
+            if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+                with socket.socket(fileno=os.dup(int(path.name))) as one:
+                    count += one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        return count
+
+    def fork():
+        context = multiprocessing.get_context("fork")
+        counting = context.Process(target=lambda: sys.exit(listeners()))
+        started = context.SimpleQueue()
+        sleeping = context.Process(target=lambda: (started.put(True), time.sleep(100)))
+        counting.start()
+        sleeping.start()
+        started.get()
+        sleeping.terminate()
+        counting.join()
+        sleeping.join(10)
+        return repr([listeners(), counting.exitcode, sleeping.exitcode]).encode()
+"""
+
+
+def test_processes_that_the_app_forks_are_no_servers(launch, kind):
+    """They do not hold the socket, and end by SIGTERM."""
+    source = APPS[kind].replace('body = b"hello"', "body = fork()")
+    app = launch(kind, "main:app", {"main.py": source + FORKED})
+    assert app.get() == (200, "[1, 0, -15]")
+
+
 def test_app_finds_its_own_modules_and_none_of_ours(launch, kind, tmp_path):
     """The user's module may have the name of the launcher."""
     app = launch(kind, f"{kind}:app", {f"{kind}.py": APPS[kind]})

@@ -7,8 +7,8 @@ since the app's interpreter need not be the proxy's.
 from __future__ import annotations
 
 import importlib
-import inspect
 import os
+import signal
 import socket
 import sys
 from importlib.machinery import PathFinder
@@ -41,6 +41,9 @@ def prepare(arguments: Sequence[str]) -> tuple[socket.socket, str]:
         fail(f"number {number} is no inherited socket: {error.strerror}", USAGE)
     # What the app starts must not hold it: connections to an app that has died would be taken, and hang.
     listener.set_inheritable(False)
+    os.register_at_fork(after_in_child=listener.close)
+    # Nor is a process that the app has forked to take SIGTERM for the end of a server.
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     folder = os.path.dirname(os.path.abspath(__file__))
     # The launchers' folder would put our `wsgi` in place of the app's.
     sys.path[:] = [os.getcwd(), *(entry for entry in sys.path if entry not in ("", folder, os.getcwd()))]
@@ -154,6 +157,8 @@ def _add_source_folder(module_name: str) -> None:
 
 def _apps(module: ModuleType) -> list[str]:
     """Name what looks like an app: objects and functions called like WSGI or ASGI, factories with app in the name."""
+    import inspect  # which costs 5 ms, and is for this message alone
+
     found = []
     for name, value in vars(module).items():
         kind = type(value)

@@ -116,7 +116,11 @@ def test_a_request_arrives_as_it_was_sent(source: str, request_: HttpRequest) ->
     assert got.body == request_.body
     assert (got.client, got.scheme, got.prefix) == ("192.0.2.7", "http", "")
     found = gathered(got.headers.items)
-    assert {name: found[name] for name in found.keys() - GATEWAY} == expected_headers(source, request_)
+    sent = expected_headers(source, request_)
+    if "header_order" in LOSSES[source]:
+        sent = {name: sorted(kept) for name, kept in sent.items()}
+        found = {name: sorted(kept) for name, kept in found.items()}
+    assert {name: found[name] for name in found.keys() - GATEWAY} == sent
     assert found["x-forwarded-for"] == ["192.0.2.7"]
     assert found["x-forwarded-port"] == ["3000"]
 

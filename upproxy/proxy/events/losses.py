@@ -48,6 +48,7 @@ LOSSES: dict[str, dict[str, str]] = {  # source -> what is lost, under a name; w
         **_EVERYWHERE,
         **_DECODED_QUERY,
         **_AUTHENTICATE,
+        "header_order": "repeats of a field whose names differ in case are not kept in order",
         "dropped_headers": "Content-MD5, Expect, Max-Forwards, Proxy-Authenticate, Server, TE, WWW-Authenticate",
         "response_dropped_headers": "Expect, Host, Proxy-Authenticate, TE, Trailer, Upgrade, Via",
         "response_remapped_headers": "Authorization, Content-MD5, Date, Max-Forwards, Server and User-Agent "

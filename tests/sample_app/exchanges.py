@@ -179,20 +179,21 @@ EXCHANGES = [
     Exchange("job", "/jobs", method="POST", status=202, answer=JSON, contains=('"job":',)),
     Exchange(
         "echo",
-        "/echo?b=2&a=%2B+%C3%A9&b=&a=x%26y",
+        "/echo?b=2&a=%2B+%C3%A9&c=",
         headers={"x-own": "one, two", "cookie": "a=1; b=two"},
         answer=JSON,
         json={
             "method": "GET",
             "root": "",
             "path": "/echo",
-            "query": "b=2&a=%2B+%C3%A9&b=&a=x%26y",
-            "arguments": {"b": ["2", ""], "a": ["+ é", "x&y"]},
+            "query": "b=2&a=%2B+%C3%A9&c=",
+            "arguments": {"b": ["2"], "a": ["+ é"], "c": [""]},
             "cookies": {"a": "1", "b": "two"},
             "headers": {"x-own": "one, two"},
             "size": 0,
         },
     ),
+    Exchange("echo of repeats", "/echo?b=2&b=&a=x%26y", json={"arguments": {"b": ["2", ""], "a": ["x&y"]}}),
     Exchange("echo of an odd path", "/echo/a%20b/c%252Fd/%C3%A9", json={"path": "/echo/a b/c%2Fd/é", "query": ""}),
     *(
         Exchange(

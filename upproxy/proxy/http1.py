@@ -7,6 +7,7 @@ up; nothing is guessed, so that one answer can never be taken for another.
 from __future__ import annotations
 
 import errno
+import select
 
 from upproxy.proxy.lean import socket
 from upproxy.proxy.waiting import NEVER
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 HEAD_LIMIT = 131_072  # bytes of a status line and its fields, and of trailers
 FIELD_LIMIT = 1_000  # fields in a head
 INTERIM_LIMIT = 32  # 1xx responses before the real one
-EARLY_LIMIT = 1 << 20  # bytes of an answer that are kept while its request is still being sent
+EARLY_LIMIT = 8 << 20  # bytes of an answer that are kept while its request is still being sent: an echo has to fit
 READ_SIZE = 65_536
 CHUNKED = -1  # in place of a length
-PAUSE_EVERY = 4  # full reads in a row before others have their turn
+PAUSE_EVERY = 262_144  # bytes that are read before others have their turn
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
@@ -124,16 +125,15 @@ class Connection:
     connection is to be closed.
     """
 
-    __slots__ = ("_buffer", "_full_reads", "_loop", "_send_failed", "_socket", "channel", "exchanges")
+    __slots__ = ("_buffer", "_loop", "_read_since_pause", "_send_failed", "_socket", "channel")
 
     def __init__(self, loop: Loop, sock: socket.socket) -> None:
         self._loop = loop
         self._socket = sock
         self._buffer = b""
-        self._full_reads = 0
+        self._read_since_pause = 0
         self._send_failed = False
         self.channel = loop.watch(sock.fileno())
-        self.exchanges = 0
 
     @classmethod
     async def open(cls, loop: Loop, address: tuple[str, int], deadline: float = NEVER) -> Connection:
@@ -171,18 +171,11 @@ class Connection:
 
     def is_stale(self) -> bool:
         """Whether an idle connection has ended, or holds something that nobody asked for."""
-        if self.channel.over or self._buffer or self._send_failed:
+        if self.closed or self.channel.over or self._buffer or self._send_failed:
             return True
-        if self.channel.may_read:  # mostly the edge of bytes that have been read already
-            try:
-                self._socket.recv(1, socket.MSG_PEEK)
-            except BlockingIOError:
-                self.channel.may_read = False
-            except OSError:
-                return True
-            else:
-                return True
-        return False
+        poll = select.poll()  # the epoll need not have been asked since it ended
+        poll.register(self.channel.fd, select.POLLIN | select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     async def send(self, data: bytes, deadline: float = NEVER) -> None:
         """Send all of it, or as much as the other side takes: after a reset its answer may still be there to read.
@@ -193,61 +186,77 @@ class Connection:
             sent = self._socket.send(data)
         except BlockingIOError:
             sent = 0
-        except (BrokenPipeError, ConnectionResetError):
+        except (ConnectionError, TimeoutError):
+            self._send_failed = True
             raise Closed("the connection was closed before the request could be sent") from None
         if sent < len(data):
             await self._send_rest(memoryview(data)[sent:], deadline)
 
     async def _send_rest(self, rest: memoryview, deadline: float) -> None:
         channel = self.channel
-        while rest and not self._send_failed:
-            try:
-                rest = rest[self._socket.send(rest) :]
-                continue
-            except BlockingIOError:
-                channel.may_write = channel.over
-            except (BrokenPipeError, ConnectionResetError):
-                self._send_failed = True
-                return
-            while not channel.may_write:
-                # One that answers while it reads would wait for us as we for it: take what it has to say.
-                if channel.may_read and len(self._buffer) < EARLY_LIMIT:
-                    self._buffer += self._read(READ_SIZE) or b""
-                else:
-                    await self._loop.wait(channel, deadline)
+        early: list[bytes] = []
+        size = 0
+        try:
+            while rest and not self._send_failed:
+                try:
+                    rest = rest[self._socket.send(rest) :]
+                    continue
+                except BlockingIOError:
+                    channel.may_write = False
+                except (ConnectionError, TimeoutError):
+                    self._send_failed = True
+                while not channel.may_write and not self._send_failed:
+                    if channel.over:  # it has said all that it will: what it does not read cannot change that
+                        self._send_failed = True
+                    elif channel.may_read and size < EARLY_LIMIT:
+                        # One that answers while it reads would wait for us as we for it: take what it has to say.
+                        try:
+                            data = self._read(READ_SIZE)
+                        except Closed:
+                            self._send_failed = True
+                        else:
+                            early.append(data or b"")
+                            size += len(early[-1])
+                    else:
+                        await self._loop.wait(channel, deadline)
+        finally:
+            self._buffer = b"".join([self._buffer, *early])
 
     def _read(self, size: int) -> bytes | None:
-        """Read what is there: b"" at the end, None when there is nothing yet."""
+        """Read what is there: b"" at the end, None when there is nothing yet. Raises Closed where it broke off."""
         channel = self.channel
         try:
             data = self._socket.recv(size)
         except BlockingIOError:
             channel.may_read = False
             return None
-        except ConnectionResetError:
+        except (ConnectionError, TimeoutError):
             channel.over = True
-            return b""
+            if self._send_failed:
+                return b""  # that is how one ends which did not want the whole request; its answer came before
+            raise Closed("the connection was reset") from None
+        if not data:
+            channel.over = True
         # A short read has emptied the socket, unless the end came with the data: then nothing would announce it again.
-        if len(data) < size and not channel.over:
+        elif len(data) < size and not channel.over:
             channel.may_read = False
+        self._read_since_pause += len(data)
         return data
 
     async def receive(self, deadline: float = NEVER, size: int = READ_SIZE) -> bytes:
-        """Return what was sent, at least one byte, or b"" at the end."""
+        """Return what was sent, at least one byte, or b"" at the end. Raises Closed when the connection broke off."""
         if self._buffer:
-            data, self._buffer = self._buffer, b""
-            return data
+            buffered, self._buffer = self._buffer, b""
+            return buffered
         channel = self.channel
         while True:
             if channel.may_read:
-                data_or_none = self._read(size)
-                if data_or_none is not None:
-                    if len(data_or_none) == size:
-                        self._full_reads += 1
-                        if self._full_reads >= PAUSE_EVERY:
-                            self._full_reads = 0
-                            await self._loop.pause()
-                    return data_or_none
+                if self._read_since_pause >= PAUSE_EVERY:
+                    self._read_since_pause = 0
+                    await self._loop.pause(deadline)
+                data = self._read(size)
+                if data is not None:
+                    return data
             await self._loop.wait(channel, deadline)
 
     def take(self, size: int) -> bytes | None:
@@ -273,7 +282,7 @@ class Connection:
                 raise Closed("the connection was closed without an answer")
             if (end := data.find(b"\r\n\r\n")) < 0:
                 data, end = await self._read_long_head(data, deadline)
-            elif end > HEAD_LIMIT:
+            if end > HEAD_LIMIT:
                 raise Malformed(f"a head of more than {HEAD_LIMIT} bytes")
             minor, status, fields = parse_head(data[:end])
             self._buffer = data[end + 4 :] + self._buffer
@@ -409,6 +418,11 @@ class ChunkedBody(Body):
         rest = self._data[self._at :]
         if len(rest) > HEAD_LIMIT:
             raise Malformed("an endless line in the chunked coding")
+        # What can be seen to be wrong now is not waited for: the rest might never come.
+        if b"\n" in rest:
+            raise Malformed("a bare LF in the chunked coding")
+        if self._expects == "end" and rest not in (b"", b"\r"):
+            raise Malformed("a chunk that is longer than its size")
         data = await self._connection.receive(self._deadline)
         if not data:
             raise Closed("the connection was closed in the middle of a chunked body")
@@ -430,8 +444,8 @@ class ChunkedBody(Body):
             self._expects = "size"
         elif line:
             self._trailers.append(line.decode("latin-1"))
-            if len(self._trailers) > FIELD_LIMIT:
-                raise Malformed(f"more than {FIELD_LIMIT} trailers")
+            if len(self._trailers) > FIELD_LIMIT or sum(map(len, self._trailers)) > HEAD_LIMIT:
+                raise Malformed(f"more than {FIELD_LIMIT} trailers, or {HEAD_LIMIT} bytes of them")
         else:
             parse_fields(self._trailers)
             self._connection.unread(self._data[self._at :])

@@ -235,7 +235,7 @@ def test_a_change_is_served_and_a_mistake_explained_until_it_is_mended(start, pr
     assert served.get("/pid")[1] != first
     assert gone({int(first)})
     (project / "shop.py").write_text("def broken(:\n")
-    (project / "app.py").write_text(f"import shop\n{FLASK}")
+    (project / "app.py").write_text("import shop\n" + FLASK.format(greeting="never"))
     served.until(r"shop\.py:1: SyntaxError")
     status, page = served.get(Accept="text/html")
     assert status == 500
@@ -299,7 +299,9 @@ def test_a_busy_port(start):
 
 def test_a_crashed_app_is_restarted(start):
     served = start("--no-reload").ready()
-    os.kill(int(served.get("/pid")[1]), signal.SIGKILL)
+    app = int(served.get("/pid")[1])
+    os.kill(app, signal.SIGKILL)
+    assert gone({app})
     assert served.get() == (200, "hello")
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: T201
 """A runtime process on the standard library alone: does what the events, and its variables, ask for.
 
 Started as `python scripted_runtime.py`; $SCRIPT is how it starts: `init-error`, `exit`, `hang`, `child` (leaves a child

@@ -42,20 +42,23 @@ class Console:
             if not text:
                 return
             entry = {"level": "error" if source == "stderr" else "info", "message": text}
-        self._write(entry)
+        self._write(entry if "timestamp" in entry else {"timestamp": _now(), **entry})
 
     def log(self, level: str, message: str, **fields: Any) -> None:
         """Show a line of our own. `level` is debug, info, warn, error or fatal."""
-        self._write({"level": level, "message": message, **fields})
+        self._write({"timestamp": _now(), "level": level, "message": message, **fields})
 
     def _write(self, entry: dict[str, Any]) -> None:
-        entry.setdefault("timestamp", datetime.now(UTC).isoformat().replace("+00:00", "Z"))
         rendered = str(self._render(None, "", _readable(entry) if self._readable else entry))
         try:
             self._stream.write(rendered + "\n")
             self._stream.flush()
         except (OSError, ValueError):  # nobody reads any more; there is nowhere left to say so
             return
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

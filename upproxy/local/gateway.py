@@ -23,7 +23,7 @@ from upproxy.local.sources.source import LAMBDA_PAYLOAD
 
 HEADER_LIMIT = 65_536  # bytes of a request line or a field
 RAW_PRELUDE = b'{"statusCode":200,"headers":{"content-type":"application/octet-stream"}}'
-SHUTDOWN_GRACE = 1.0  # seconds that open connections have at the end
+SHUTDOWN_GRACE = 0.5  # seconds that open connections have at the end
 LINGER = 1.0  # seconds that the rest of a refused body is read, so that its sender sees the answer
 
 Log = Callable[..., None]

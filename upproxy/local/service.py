@@ -34,6 +34,7 @@ class Service:
         self._current: Instance | None = None
         self._starting: asyncio.Task[None] | None = None
         self._again = False
+        self._closing = False
         self._failure: Failure | None = None
         self._instances: set[Instance] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -64,6 +65,7 @@ class Service:
 
     async def close(self) -> None:
         """Stop everything."""
+        self._closing = True
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait({self._starting})
@@ -121,7 +123,7 @@ class Service:
             self._retire(old)
 
     def _ended(self, instance: Instance, exited: asyncio.Future[int]) -> None:
-        if instance is self._current and not exited.cancelled():
+        if instance is self._current and not self._closing and not exited.cancelled():
             self._on_crash(exited.result())
             self._spawn(self._stop(instance))
 

@@ -201,6 +201,17 @@ def test_both_maps_are_merged() -> None:
     assert got.headers == [(b"B", b"2"), (b"A", b"1"), (b"A", b"3")]
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_concerns_the_connection_is_not_passed_on(source: str) -> None:
+    names = ("Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade", "Content-Length", "X-Kept")
+    reply: dict[str, Any] = {"statusCode": 200}
+    if source == "alb_multi":
+        reply["multiValueHeaders"] = {name: ["1"] for name in names}
+    else:
+        reply["headers"] = dict.fromkeys(names, "1")
+    assert SOURCES[source].reply(json.dumps(reply).encode()).headers == [(b"X-Kept", b"1")]
+
+
 def test_a_load_balancer_reads_only_its_own_map() -> None:
     payload = b'{"statusCode":200,"headers":{"a":"1"},"multiValueHeaders":{"b":["2"]}}'
     assert SOURCES["alb"].reply(payload).headers == [(b"a", b"1")]

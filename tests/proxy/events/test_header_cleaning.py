@@ -162,6 +162,36 @@ def test_bad_cookies(cookies: Any) -> None:
         decode(event("http_api", cookies=cookies))
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "client"),
+    [
+        (["203.0.113.9", "192.0.2.1"], "192.0.2.1"),  # the load balancer's own entry is the last one
+        (["203.0.113.9, 192.0.2.1"], "192.0.2.1"),
+        (["192.0.2.1:46532"], "192.0.2.1"),
+        (["203.0.113.9, [2001:db8::7]:46532"], "2001:db8::7"),
+        (["2001:db8::7"], "2001:db8::7"),
+        (["unknown"], ""),
+        ([""], ""),
+        ([], ""),
+    ],
+)
+def test_client_of_a_load_balancer(forwarded: list[str], client: str) -> None:
+    assert decode(event("alb_multi", headers={"x-forwarded-for": forwarded})).client == client
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1\r\nx: y", 7, None, {}, "évil"])
+def test_client_that_is_no_address(address: Any) -> None:
+    made = event("function_url")
+    made["requestContext"]["http"]["sourceIp"] = address
+    assert decode(made).client == ""
+
+
+@pytest.mark.parametrize("source", NAMES)
+@pytest.mark.parametrize(("proto", "scheme"), [("http", "http"), ("https", "https"), ("ws", "https"), ("", "https")])
+def test_scheme(source: str, proto: str, scheme: str) -> None:
+    assert decode(event(source, headers={"x-forwarded-proto": proto})).scheme == scheme
+
+
 def test_made_up_names_do_not_fill_the_memory() -> None:
     for number in range(5_000):
         decode(event("function_url", headers={f"x-made-up-{number}": "1", f"x-{number}{'a' * 100}": "1"}))

@@ -82,6 +82,7 @@ def test_event_of_a_rest_api() -> None:
     assert made["queryStringParameters"]["x"] == "b c+"
     assert (made["body"], made["isBase64Encoded"]) == ("dGV4dA==", True)
     assert "version" not in made
+    assert made["requestContext"]["domainName"] == "localhost"
 
 
 def test_event_of_a_load_balancer() -> None:

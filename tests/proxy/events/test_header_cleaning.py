@@ -156,6 +156,12 @@ def test_odd_cookies(cookies: Any) -> None:
     assert decode(event("http_api", cookies=cookies)).headers.get("host") == "example.com"
 
 
+def test_a_list_of_no_cookies_leaves_the_header() -> None:
+    request = decode(event("function_url", headers={"cookie": "a=1"}, cookies=[None]))
+    assert request.headers.items == [("cookie", "a=1")]
+    assert "cookie" not in decode(event("function_url", cookies=[None])).headers
+
+
 @pytest.mark.parametrize("cookies", [["a\r\nb"], [{}], {"a": 1}])
 def test_bad_cookies(cookies: Any) -> None:
     with pytest.raises(BadEvent):

@@ -51,7 +51,7 @@ class Version1(Source):
 
     max_reply = LAMBDA_PAYLOAD
     api_id: str
-    domain: str
+    domain: str  # empty: the name that the client used
     stage: str
 
     def version1(
@@ -66,6 +66,7 @@ class Version1(Source):
     ) -> dict[str, Any]:
         """Build an event without a body. `received` are its header fields."""
         headers = listed(received)
+        domain = self.domain or request.host
         # A semicolon separates parameters too, whatever the client meant by it.
         _, query = split_target(request.target)
         parameters = listed(parse_qsl(query.replace(";", "&"), keep_blank_values=True))
@@ -82,8 +83,8 @@ class Version1(Source):
             "requestContext": {
                 "accountId": ACCOUNT,
                 "apiId": self.api_id,
-                "domainName": self.domain,
-                "domainPrefix": self.domain.partition(".")[0],
+                "domainName": domain,
+                "domainPrefix": domain.partition(".")[0],
                 "extendedRequestId": request_id,
                 "httpMethod": request.method,
                 "identity": {
@@ -134,7 +135,7 @@ class RestApi(Version1):
 
     def __init__(self, stage: str = "local", base_path: str = "", *, default_domain: bool = False) -> None:
         self.stage = stage
-        self.domain = f"{self.api_id}.execute-api.us-east-1.amazonaws.com" if default_domain else "api.example.com"
+        self.domain = f"{self.api_id}.execute-api.us-east-1.amazonaws.com" if default_domain else ""
         self._base_path = base_path
         self._default_domain = default_domain
 

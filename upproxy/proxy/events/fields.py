@@ -83,8 +83,9 @@ def request_headers(fields: Any, cookies: Any = None) -> Headers:
             kept += [(lower, text) for text in wire_texts(value)]
     if dropped:
         kept = _heed_connection(kept, dropped)
-    given = wire_texts(cookies) if cookies else [value for name, value in kept if name == "cookie"]
-    if cookies or len(given) > 1:
+    listed_cookies = wire_texts(cookies) if cookies else None
+    given = listed_cookies or [value for name, value in kept if name == "cookie"]
+    if listed_cookies or len(given) > 1:
         kept = [item for item in kept if item[0] != "cookie"]
         kept.append(("cookie", "; ".join(given)))
     return Headers(kept)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _PATH = frozenset(_UNRESERVED + "!$&'()*+,;=:@/")  # pchar and / (RFC 3986 section 3.3), without %
+_HEX = frozenset("0123456789abcdefABCDEF")
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -134,12 +135,10 @@ def _unquote(text: str) -> str:
     first, *rest = text.split("%")
     if not rest:
         return text
-    decoded = first.encode("utf-8", "surrogatepass")
+    decoded = [first.encode()]
     for part in rest:
-        try:
-            if not part[:2].isalnum():  # int() would take a sign or a space
-                raise ValueError
-            decoded += bytes((int(part[:2], 16),)) + part[2:].encode("utf-8", "surrogatepass")
-        except ValueError:
-            decoded += b"%" + part.encode("utf-8", "surrogatepass")
-    return decoded.decode("utf-8", "replace")
+        if _HEX.issuperset(part[:2]) and len(part) >= 2:
+            decoded += bytes((int(part[:2], 16),)), part[2:].encode()
+        else:
+            decoded += b"%", part.encode()
+    return b"".join(decoded).decode("utf-8", "replace")

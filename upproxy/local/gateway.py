@@ -136,13 +136,13 @@ class Gateway:
             except MalformedReply as error:
                 self._log("error", f"the reply is malformed: {error}", request_id=request_id)
                 return await self._send(request, self._refusal(502, "MalformedReply"))
-            response = _Response(head)
-            size = 0
+            response = _Response(head, streamed=not stream.complete)
             await response.prepare(request)
+            size = 0
             try:
                 async for chunk in stream:
                     size += len(chunk)
-                    await response.write(chunk)
+                    await (response.write_eof if stream.complete else response.write)(chunk)
             except StreamBroken as broken:
                 self._log("error", f"the reply broke off: {broken}", kind=broken.error.kind, request_id=request_id)
                 _abort(request)
@@ -168,11 +168,15 @@ class Gateway:
 
 
 class _Response(web.StreamResponse):
-    """The head as the source gave it; of aiohttp's own fields only Date and what frames the message."""
+    """The head as the source gave it; of aiohttp's own fields only Date and what frames the message.
 
-    def __init__(self, reply: HttpReply) -> None:
+    `streamed` sends the head at once; else it goes out with the first bytes of the body, in one write.
+    """
+
+    def __init__(self, reply: HttpReply, *, streamed: bool = False) -> None:
         fields = CIMultiDict((name.decode(), value.decode()) for name, value in reply.headers)
         super().__init__(status=reply.status, headers=fields)
+        self._send_headers_immediately = streamed
         self._unset = [name for name in ("Server", "Content-Type") if name not in fields]
 
     async def _prepare_headers(self) -> None:

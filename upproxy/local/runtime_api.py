@@ -127,6 +127,11 @@ class Stream:
         if not has_prelude:
             invocation.settle(self)
 
+    @property
+    def complete(self) -> bool:
+        """Whether all of it has come: the next piece is the last."""
+        return self._over and self._error is None
+
     def feed(self, data: bytes) -> None:
         """Take a piece: of the prelude first, of the body later."""
         if self._over:

@@ -47,28 +47,31 @@ def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers:
     `launchers` is the folder that `{launchers}` in the command stands for, `packages` a folder of the app's
     dependencies to put before Python's own, or empty. Raises SpawnError.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
-    listener.bind((LOOPBACK.encode(), 0))
-    port: int = listener.getsockname()[1]
     environment = _environment(options.environment, packages)
-    environment[b"PORT"] = b"%d" % port
     environment[b"UP_STAGE"] = stage.encode()
     environment[b"UP_RESTARTS"] = b"%d" % restarts
-    kept: socket.socket | None = None
-    if isinstance(options.command, str):
-        argv = ["/bin/sh", "-c", options.command]
-        listener.close()  # the number is free again, for the app
-    else:
-        # Accepted sockets inherit it; without it uvicorn needs 44 ms for every request on a kept connection.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.listen(BACKLOG)
-        posix.set_inheritable(listener.fileno(), True)
-        fd = str(listener.fileno())
-        argv = [word.replace("{fd}", fd).replace("{launchers}", launchers) for word in options.command]
-        kept = listener
-    out_read, out_write = posix.pipe()
-    err_read, err_write = posix.pipe()
+    words = ["/bin/sh", "-c", options.command] if isinstance(options.command, str) else options.command
+    listener: socket.socket | None = None
+    pipes: list[int] = []
     try:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+        listener.bind((LOOPBACK.encode(), 0))
+        port: int = listener.getsockname()[1]
+        environment[b"PORT"] = b"%d" % port
+        if words is not options.command:
+            argv = words
+            listener.close()  # the number is free again, for the app
+            listener = None
+        else:
+            # Accepted sockets inherit it; without it uvicorn needs 44 ms for every request on a kept connection.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            listener.listen(BACKLOG)
+            posix.set_inheritable(listener.fileno(), True)
+            fd = str(listener.fileno())
+            argv = [word.replace("{fd}", fd).replace("{launchers}", launchers) for word in words]
+        pipes += posix.pipe()
+        pipes += posix.pipe()
+        out_read, out_write, err_read, err_write = pipes
         pid = posix.posix_spawn(
             _find(argv[0], environment),
             argv,
@@ -84,18 +87,18 @@ def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers:
             setsigmask=[],
         )
     except OSError as error:
-        posix.close(out_read)
-        posix.close(err_read)
-        listener.close()
-        raise SpawnError(f"cannot start {argv[0]}: {error.strerror}; see proxy.command in up.yml") from None
-    finally:
-        posix.close(out_write)
-        posix.close(err_write)
-    if kept is not None:
-        posix.set_inheritable(kept.fileno(), False)
+        for end in pipes:
+            posix.close(end)
+        if listener is not None:
+            listener.close()
+        raise SpawnError(f"cannot start {words[0]}: {error.strerror}; see proxy.command in up.yml") from None
+    posix.close(out_write)
+    posix.close(err_write)
+    if listener is not None:
+        posix.set_inheritable(listener.fileno(), False)
     posix.set_blocking(out_read, False)
     posix.set_blocking(err_read, False)
-    return Child(pid, port, kept, out_read, err_read)
+    return Child(pid, port, listener, out_read, err_read)
 
 
 def expand(text: str, environment: Mapping[bytes, bytes]) -> str:

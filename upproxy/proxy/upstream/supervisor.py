@@ -222,7 +222,7 @@ class Supervisor:
         if before in (STARTING, READY, RESTARTING):
             self._log.write("error", self.reason, restarts=self.restarts)
         if self.state == RESTARTING:
-            self._fruitless = 0 if self._served else self._fruitless + 1
+            self._fruitless = self._fruitless + 1 if self.restarts and not self._served else 0
             delay = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** (self._fruitless - 1)) if self._fruitless else 0
             self._timer = self._loop.call_at(monotonic() + delay, self._restart)
 

@@ -78,12 +78,12 @@ class Gateway:
         try:
             body = await _body(request, self._source.max_request)
         except _TooLargeBody:
-            return await self._send(request, self._source.refusal(413), close=True)
+            return await self._too_large(request, f"a body of over {self._source.max_request} bytes")
         request_id = str(uuid.uuid4())
         event = self._source.event(_http_request(request, body), request_id=request_id, epoch_ms=int(time() * 1000))
         payload = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
         if len(payload) > LAMBDA_PAYLOAD:
-            return await self._send(request, self._source.refusal(413))
+            return await self._too_large(request, f"an event of over {LAMBDA_PAYLOAD} bytes, base64 included")
         try:
             reply = await self._backend.invoke(
                 payload, timeout=self.timeout, request_id=request_id, trace_id=_trace_id(event)
@@ -98,6 +98,10 @@ class Gateway:
         if isinstance(reply, Stream):
             return await self._stream(request, reply, request_id)
         return await self._send(request, self._reply(reply, request_id))
+
+    async def _too_large(self, request: web.BaseRequest, what: str) -> web.StreamResponse:
+        self._log("warn", f"the source takes no request with {what}", path=request.path, status=413)
+        return await self._send(request, self._source.refusal(413), close=True)
 
     def _reply(self, reply: Buffered | FunctionError, request_id: str) -> HttpReply:
         if isinstance(reply, FunctionError):

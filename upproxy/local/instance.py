@@ -111,11 +111,9 @@ class Instance:
 
     def kill(self) -> None:
         """End the whole session at once, without waiting."""
-        if self._transport is None:
-            return
-        if self._transport.get_returncode() is None:
+        if self._transport is not None and self._transport.get_returncode() is None:
             self._signal(signal.SIGKILL)
-        kill_session(self.pid)
+            kill_session(self.pid)  # once it has ended this has been done, and the number may be another's
 
     def _signal(self, number: signal.Signals) -> None:
         if self._transport is not None:

@@ -301,6 +301,10 @@ class RuntimeApi:
             invocation.timer = asyncio.get_running_loop().call_later(timeout, self._throttle, invocation)
         try:
             return await invocation.reply
+        except asyncio.CancelledError:
+            if invocation.stream is not None and invocation.reply.done() and not invocation.reply.cancelled():
+                invocation.stream.close()  # it was on its way to a caller that is no more
+            raise
         finally:
             if self._queue.pop(request_id, None) is not None:
                 self._finished(invocation)

@@ -117,9 +117,9 @@ class Project:
 def listen(host: str, port: int) -> socket.socket:
     """Bind the address. Raises AddressInUse, and Failure for any other reason."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # Of a name with both kinds of addresses the old kind: it is what the most clients try.
+        family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise Failure(f"cannot listen on {host}:{port}: {error.strerror}") from None

@@ -13,10 +13,14 @@ HEADS = "case", "candidate", "median µs", "× floor", "quartiles", "CPU µs", "
 
 
 class Verdict(TypedDict):
-    """A target, what was measured, and by how much it is missed: 0 where it is met."""
+    """A target, what was measured, and by how much it is missed: 0 where it is met.
+
+    `quartiles` say how sure the figure is, where it comes from rounds: wide ones mean that the machine was busy.
+    """
 
     target: str
     measured: float
+    quartiles: tuple[float, float] | None
     limit: float
     unit: str
     missed_by: float
@@ -27,6 +31,7 @@ class _Target(NamedTuple):
     measured: float
     limit: float
     unit: str
+    quartiles: tuple[float, float] | None = None
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -69,7 +74,9 @@ def verdicts(rows: Sequence[Row]) -> list[Verdict]:
     targets = []
     for app in ("starlette", "flask"):
         if row := by.get((f"{app}/get", Upproxy.name)):
-            targets.append(_Target(f"a small GET, {app}, × (empty hop + direct)", row["ratio"], 1.35, "×"))
+            targets.append(
+                _Target(f"a small GET, {app}, × (empty hop + direct)", row["ratio"], 1.35, "×", row["ratio_spread"])
+            )
             targets.append(_Target(f"resident memory when idle, {app}", row["rss_mb"], 16, "MB"))
     ours = by.get((COLD_START.name, Upproxy.name))
     alone = by.get((COLD_START.name, Direct.name))
@@ -80,6 +87,7 @@ def verdicts(rows: Sequence[Row]) -> list[Verdict]:
         {
             "target": target.text,
             "measured": round(target.measured, 3),
+            "quartiles": target.quartiles,
             "limit": target.limit,
             "unit": target.unit,
             "missed_by": round(max(0.0, target.measured - target.limit), 3),
@@ -92,13 +100,17 @@ def judgement(verdict: Verdict) -> str:
     """One line for people."""
     unit = verdict["unit"]
     missed = verdict["missed_by"]
+    measured = f"{verdict['measured']:g} {unit}"
+    if verdict["quartiles"]:
+        measured += " (quartiles {:g} to {:g})".format(*verdict["quartiles"])
     outcome = f"not met: {missed:g} {unit} too much" if missed else "met"
-    return f"{verdict['target']}: {verdict['measured']:g} {unit}, at most {verdict['limit']:g} {unit} wanted: {outcome}"
+    return f"{verdict['target']}: {measured}, at most {verdict['limit']:g} {unit} wanted: {outcome}"
 
 
 def self_check(check: Check) -> str:
     """Say how well the harness measures what it knows."""
+    outcome = "within 10 %" if check["ok"] else "NOT within 10 %"
     return (
-        f"the harness: a delay of {check['delay_us']} µs was measured as {check['latency_us']:g} µs of latency "
-        f"and {check['cpu_us']:g} µs of CPU: {'within' if check['ok'] else 'NOT within'} 10 %"
+        f"the harness: a delay of {check['delay_us']} µs was measured as {check['latency_us']:g} µs, {outcome} "
+        f"({check['cpu_us']:g} µs of CPU)"
     )

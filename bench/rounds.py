@@ -52,7 +52,11 @@ class Series:
 
 
 class Check(TypedDict):
-    """How the harness measures a delay that it knows: as latency and as CPU time, in µs."""
+    """How the harness measures a delay that it knows, in µs.
+
+    It is judged by the latency. The delay is spent computing until it is over, so the CPU time is the same on a quiet
+    machine, and less on one that takes the core away meanwhile.
+    """
 
     delay_us: int
     latency_us: float
@@ -102,7 +106,7 @@ def check(*, rounds: int, count: int) -> Check:
         "delay_us": DELAY,
         "latency_us": round(latency, 1),
         "cpu_us": round(cpu, 1),
-        "ok": all(abs(measured - DELAY) <= TOLERANCE * DELAY for measured in (latency, cpu)),
+        "ok": abs(latency - DELAY) <= TOLERANCE * DELAY,
     }
 
 

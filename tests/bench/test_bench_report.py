@@ -20,8 +20,10 @@ def test_targets_that_are_met_and_missed():
     assert [judgement(verdict) for verdict in verdicts(rows)] == [
         "a small GET, starlette, × (empty hop + direct): 1.35 × (quartiles 0.9 to 1.1), at most 1.35 × wanted: met",
         "resident memory when idle, starlette: 16.25 MB, at most 16 MB wanted: not met: 0.25 MB too much",
-        "first response later than without us, one core: 43.5 ms (quartiles 30 to 60), at most 40 ms wanted: "
-        "not met: 3.5 ms too much",
+        (
+            "first response later than without us, one core: 43.5 ms (quartiles 30 to 60), at most 40 ms wanted: "
+            "not met: 3.5 ms too much"
+        ),
     ]
 
 

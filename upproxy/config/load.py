@@ -7,11 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from upproxy.config import document
+from upproxy.config import document, middleware
 from upproxy.config.errors import ConfigError
 from upproxy.config.inference import App, infer
-from upproxy.config.settings import LATER, NAME, STAGES, StageSettings
+from upproxy.config.settings import LATER, StageSettings
 from upproxy.config.stages import check_stage, resolve
+from upproxy.config.values import NAME, STAGES
 from upproxy.proxy.manifest import VERSION, EventOptions
 
 FILES = ("up.yml", "up.yaml", "up.json")
@@ -70,10 +71,12 @@ class Config:
                 **sections["proxy"],
                 "command": self.app.command,
                 "environment": dict(sorted(settings.environment.items())),
+                "private": middleware.private(settings),
             },
             "events": vars(events),
             "logs": sections["logs"],
             "health": sections["health"],
+            "middleware": middleware.sections(settings, self.directory),
         }
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from upproxy.config.settings import STAGE, STAGES, Settings, StageSettings
+from upproxy.config.settings import Settings, StageSettings
+from upproxy.config.values import STAGE, STAGES
 
 
 def json_schema() -> dict[str, Any]:

@@ -6,65 +6,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from upproxy.config.derive import Strict, derive
-from upproxy.proxy import manifest
-
-NAME = r"^[a-zA-Z][a-zA-Z0-9-]{0,47}$"
-STAGE = r"^[a-z][a-z0-9-]{0,23}$"
-VARIABLE = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
-REGION = r"^[a-z]{2}(-[a-z]+)+-\d$"
-URL_PATH = r"^/[^\s?#]*$"
-REFERENCE = r"^\$\{[a-zA-Z_][a-zA-Z0-9_]*\}$"
-PASSWORD = r"^\$"  # noqa: S105
-DURATION = r"^[1-9][0-9]*[smhd]$"
-
-EXPECTED = {
-    NAME: "a name of letters, digits and hyphens that starts with a letter, at most 48 characters",
-    STAGE: "a stage name of small letters, digits and hyphens that starts with a letter, at most 24 characters",
-    VARIABLE: "a variable's name of letters, digits and underscores",
-    REGION: "a region, such as eu-central-1",
-    URL_PATH: "a path that starts with / and has no query",
-    REFERENCE: "a reference to an environment variable, such as ${API_KEY}, never the secret itself",
-    PASSWORD: "a password's hash or a reference such as ${PASSWORD}, never the password itself",
-    DURATION: "a duration, such as 30s, 5m or 1h",
-}
-"""What to say when a pattern is not matched."""
-
-SECRET = (REFERENCE, PASSWORD)
-"""Patterns whose values are not shown: what does not match may be the secret itself."""
-
-STAGES = ("development", "staging", "production")
-"""The stages that exist without being named."""
-
-WRITTEN_AS_TEXT = (
-    ("environment", "*"),
-    ("error_pages", "variables", "*"),
-    ("headers", "*", "*"),
-    ("lambda", "tags", "*"),
-    ("python",),
+from upproxy.config.middleware.auth import Rule
+from upproxy.config.middleware.compress import Compress
+from upproxy.config.middleware.cors import Cors
+from upproxy.config.middleware.error_pages import ErrorPages
+from upproxy.config.middleware.inject import Inject
+from upproxy.config.middleware.redirects import Redirect
+from upproxy.config.middleware.static import Static
+from upproxy.config.values import (
+    REGION,
+    Duration,
+    Level,
+    Name,
+    PythonVersion,
+    Seconds,
+    Text,
+    UrlPath,
+    Variable,
 )
-"""Where a number or boolean is the text as it was written: `1.10` stays `1.10`, `true` stays `true`."""
+from upproxy.proxy import manifest
 
 LATER = ("auth", "compress", "cors", "error_pages", "headers", "inject", "redirects", "static")
 """Keys that are checked, though the middleware that acts on them does not exist yet."""
-
-Text = Annotated[str, WithJsonSchema({"type": ["string", "number", "boolean"]})]
-Name = Annotated[str, Field(pattern=NAME)]
-Variable = Annotated[str, Field(pattern=VARIABLE)]
-UrlPath = Annotated[str, Field(pattern=URL_PATH)]
-Reference = Annotated[str, Field(pattern=REFERENCE)]
-Level = Literal["debug", "info", "warn", "error", "fatal"]
-Seconds = Annotated[float, Field(gt=0, le=900)]
-Duration = Annotated[str, Field(pattern=DURATION)]
-
-
-PythonVersion = Annotated[
-    Literal["3.11", "3.12", "3.13", "3.14"],
-    WithJsonSchema({"enum": ["3.11", "3.12", "3.13", "3.14", 3.11, 3.12, 3.13, 3.14]}),
-]
 
 
 def _listed(value: Any) -> Any:
@@ -149,7 +116,7 @@ if TYPE_CHECKING:
 else:
     Proxy = derive(
         manifest.UpstreamOptions,
-        omit=("environment",),
+        omit=("environment", "private"),
         command=(
             Annotated[
                 str | list[str] | None,
@@ -172,86 +139,6 @@ else:
         path=Annotated[UrlPath, Field(description="What the deploy asks the new release for.")],
         timeout=Annotated[Seconds, Field(description="Seconds that it has to answer with a status below 400.")],
     )
-
-
-class Static(Strict):
-    """Files served without the app."""
-
-    dir: str = "."
-    """Their folder."""
-    prefix: UrlPath = "/"
-    """The path that they appear under."""
-
-
-class Redirect(Strict):
-    """Where a path leads."""
-
-    location: str
-    """The target; `:name` and `:splat` stand for what the pattern matched."""
-    status: Annotated[int, Field(ge=200, le=399)] | None = None
-    """A redirect's status; absent or 200 rewrites the path within the app."""
-    force: bool = False
-    """Rewrite even where the app has an answer of its own."""
-
-
-class Cors(Strict):
-    """Cross-origin requests that browsers may make."""
-
-    enable: bool = False
-    """Answer for the app."""
-    allowed_origins: list[str] = ["*"]
-    """Origins, with `*` for a part of one or for all."""
-    allowed_methods: list[str] = ["GET", "HEAD", "POST"]
-    """Methods."""
-    allowed_headers: list[str] = []
-    """Request header fields beside the ones that are always allowed."""
-    exposed_headers: list[str] = []
-    """Response header fields that scripts may read."""
-    max_age: Annotated[int, Field(ge=0)] = 0
-    """Seconds that browsers may remember the answer to a preflight."""
-    allow_credentials: bool = False
-    """Allow cookies and other credentials."""
-    debug: bool = False
-    """Log each decision."""
-
-
-class ErrorPages(Strict):
-    """Pages in place of bare errors, for clients that accept HTML."""
-
-    enable: bool = False
-    """Serve them."""
-    dir: str = "."
-    """The folder with error.html, 4xx.html, 5xx.html, 404.html and the like."""
-    variables: dict[str, Text] = {}
-    """Values for the pages."""
-
-
-class Injection(Strict):
-    """A piece added to HTML pages."""
-
-    type: Literal[
-        "literal", "comment", "style", "script", "inline style", "inline script", "google analytics", "segment"
-    ] = "literal"
-    """What it is."""
-    value: str | None = None
-    """Its text, address or key."""
-    file: str | None = None
-    """The file that holds it."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Injection:
-        if (self.value is None) == (self.file is None):
-            raise PydanticCustomError("injection", "expected either `value` or `file`")
-        return self
-
-
-class Inject(Strict):
-    """Pieces added to HTML pages."""
-
-    head: list[Injection] = []
-    """At the end of the head."""
-    body: list[Injection] = []
-    """At the end of the body."""
 
 
 class Hooks(Strict):
@@ -328,80 +215,6 @@ class Action(Strict):
     """The channel, for slack."""
     gifs: bool = False
     """Add a picture, for slack."""
-
-
-class BasicAuth(Strict):
-    """HTTP basic authentication."""
-
-    users: dict[str, Annotated[str, Field(pattern=PASSWORD)]]
-    """Names, each with a password's hash or a reference such as `${PASSWORD}`."""
-    realm: str = "Restricted"
-    """What browsers show."""
-
-
-class ApiKey(Strict):
-    """A key in a header field or the query."""
-
-    keys: list[Reference]
-    """References such as `${API_KEY}`."""
-    header: str | None = "X-Api-Key"
-    """The header field that holds it."""
-    query: str | None = None
-    """The query parameter that holds it."""
-
-
-class Jwt(Strict):
-    """A signed token in the Authorization field."""
-
-    issuer: str | None = None
-    """The issuer that it has to name."""
-    audience: list[str] = []
-    """The audiences, one of which it has to name."""
-    jwks: str | None = None
-    """Address of the issuer's keys."""
-    secret: Reference | None = None
-    """A shared secret, as a reference such as `${JWT_SECRET}`."""
-
-    @model_validator(mode="after")
-    def _one_key(self) -> Jwt:
-        if (self.jwks is None) == (self.secret is None):
-            raise PydanticCustomError("jwt", "expected either `jwks` or `secret`")
-        return self
-
-
-class Networks(Strict):
-    """Client addresses, as the event's source saw them."""
-
-    allow: list[str] = []
-    """Networks that may pass, such as `10.0.0.0/8`."""
-    deny: list[str] = []
-    """Networks that may not."""
-
-
-class Rule(Strict):
-    """Who may pass under a path."""
-
-    path: UrlPath = "/*"
-    """The path; `*` stands for anything."""
-    public: bool = False
-    """Everybody."""
-    basic: BasicAuth | None = None
-    """Users with passwords."""
-    api_key: ApiKey | None = None
-    """Holders of a key."""
-    jwt: Jwt | None = None
-    """Holders of a signed token."""
-    ip: Networks | None = None
-    """Certain networks."""
-
-
-class Compress(Strict):
-    """Compression of responses."""
-
-    enable: bool = False
-    """Compress what the app leaves uncompressed, for clients that accept it."""
-    min_size: Annotated[int, Field(ge=0)] = 1024
-    """Bytes from which it is worth it."""
 
 
 class Warm(Strict):

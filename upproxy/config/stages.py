@@ -9,8 +9,9 @@ from typing import Any
 
 from upproxy.config.document import Document
 from upproxy.config.errors import ConfigError, Path, Problem
-from upproxy.config.settings import EXPECTED, STAGE, STAGES, WRITTEN_AS_TEXT, Settings, StageSettings
+from upproxy.config.settings import Settings, StageSettings
 from upproxy.config.validate import validate
+from upproxy.config.values import EXPECTED, STAGE, STAGES, WRITTEN_AS_TEXT
 
 
 def resolve(document: Document, stage: str) -> StageSettings:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from upproxy.config.errors import Path, Problem, dotted
-from upproxy.config.settings import EXPECTED, SECRET, StageSettings
+from upproxy.config.settings import StageSettings
+from upproxy.config.values import EXPECTED, SECRET
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -6,15 +6,33 @@ from upproxy.proxy.middleware import failures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
     from typing import Any
 
-    from upproxy.proxy.log import Log
-    from upproxy.proxy.messages import Request, Response
+    from upproxy.proxy.middleware.context import Context, Handler
 
-    Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+# The first sees a request first and a response last.
+ORDER = {
+    "compress": "last to touch a body, so that all others see it plain",
+    "headers": "on every response, whoever made it",
+    "cors": "also on errors and refusals, which a script could not read otherwise; a preflight has no credentials",
+    "error_pages": "dresses the errors of all that follow, and what it serves gets the headers above",
+    "maintenance": "before anything that costs work or asks for credentials",
+    "max_body": "before anything that reads the body",
+    "auth": "before anything that tells what is there: redirects, files, the app",
+    "inject": "into pages of the app and into static ones, not into refusals",
+    "redirects": "chooses the path that the rest sees",
+    "static": "a file that is there wins over the app",
+}
 
 
-def build(upstream: Handler, *, log: Log) -> Handler:
-    """Put the chain around the handler that asks the app. The last one added is the first that sees a request."""
-    return failures.middleware(log, upstream)  # whatever fails at the app becomes a response that the rest can work on
+def build(upstream: Handler, sections: dict[str, Any], context: Context) -> Handler:
+    """Put the chain around the handler that asks the app: of the middleware, those that the manifest has options for.
+
+    Only they are imported.
+    """
+    handler = failures.middleware(context.log, upstream)  # whatever fails at the app is a response from here on
+    for name in reversed(ORDER):
+        if name in sections:
+            module = __import__(f"upproxy.proxy.middleware.{name}", fromlist=[name])
+            handler = module.middleware(module.Options.from_manifest(sections[name]), handler, context)
+    return handler

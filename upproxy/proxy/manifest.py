@@ -10,6 +10,7 @@ from upproxy.proxy.options import Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 VERSION = 1
@@ -20,11 +21,12 @@ class UpstreamOptions(Options):
 
     A `command` that is a list is executed as it is, with `{fd}` replaced by the number of a listening socket that it
     inherits and `{launchers}` by the folder of the launchers. A text runs through `sh -c`, has to listen on `$PORT`,
-    and is polled.
+    and is polled. `private` are variables that only the proxy may see.
     """
 
     command: list[str] | str
     environment: dict[str, str] = {}  # noqa: RUF012  # never changed in place
+    private: list[str] = []  # noqa: RUF012
     timeout: float = 15
     listen_timeout: float = 15
 
@@ -73,10 +75,31 @@ class Manifest:
         self.events = EventOptions.from_manifest(document.get("events"))
         self.logs = LogOptions.from_manifest(document.get("logs"))
         self.health = HealthOptions.from_manifest(document.get("health"))
+        self.middleware: dict[str, Any] = document.get("middleware", {})
 
 
 class ManifestError(Exception):
     """There is no manifest, or none that this proxy can read."""
+
+
+class UnsetVariable(ManifestError):
+    """A value refers to a variable that the environment does not have."""
+
+
+def expand(text: str, environment: Mapping[bytes, bytes]) -> str:
+    """Replace each `${NAME}` by the environment's value. Raises UnsetVariable."""
+    before, *rest = text.split("${")
+    parts = [before]
+    for piece in rest:
+        name, brace, after = piece.partition("}")
+        if not brace:
+            parts += "${", piece
+            continue
+        value = environment.get(name.encode())
+        if value is None:
+            raise UnsetVariable(f"the environment has no {name}, which up.yml refers to as ${{{name}}}")
+        parts += value.decode("utf-8", "surrogateescape"), after
+    return "".join(parts)
 
 
 def load(path: str) -> Manifest:

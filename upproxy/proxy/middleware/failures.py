@@ -6,13 +6,9 @@ from upproxy.proxy.errors import ProxyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from typing import Any
-
     from upproxy.proxy.log import Log
     from upproxy.proxy.messages import Request, Response
-
-    Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+    from upproxy.proxy.middleware.context import Handler
 
 
 def report(log: Log, error: Exception, request_id: str) -> ProxyError:

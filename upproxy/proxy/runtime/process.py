@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posix
 from time import monotonic
 
 from upproxy.proxy import chain
@@ -9,6 +10,7 @@ from upproxy.proxy.events import Codecs
 from upproxy.proxy.http1 import Closed
 from upproxy.proxy.lean import JSONError, dumps_ascii, loads, signal
 from upproxy.proxy.log import Log
+from upproxy.proxy.middleware.context import Context
 from upproxy.proxy.middleware.failures import report
 from upproxy.proxy.runtime.access import AccessLog
 from upproxy.proxy.runtime.api import ApiError, RuntimeApi
@@ -67,10 +69,11 @@ class Proxy:
             trusts_idle=not isinstance(options.command, str),
         )
         self.instance = Instance(started, manifest.version)
+        context = Context(log=log, loop=loop, stage=manifest.stage, directory=posix.getcwd())
         self.entrypoint = Entrypoint(
             codecs=Codecs(manifest.events),
             streaming=manifest.events.streaming,
-            handler=chain.build(self.client, log=log),
+            handler=chain.build(self.client, manifest.middleware, context),
             direct=DirectMessages(loop, manifest, self.instance, self.client),
             access=AccessLog(log, manifest),
             instance=self.instance,

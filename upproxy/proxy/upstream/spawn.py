@@ -6,11 +6,10 @@ import posix
 from time import monotonic
 
 from upproxy.proxy.lean import signal, socket
+from upproxy.proxy.manifest import UnsetVariable, expand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from upproxy.proxy.manifest import UpstreamOptions
 
 LOOPBACK = "127.0.0.1"
@@ -47,7 +46,7 @@ def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers:
     `launchers` is the folder that `{launchers}` in the command stands for, `packages` a folder of the app's
     dependencies to put before Python's own, or empty. Raises SpawnError.
     """
-    environment = _environment(options.environment, packages)
+    environment = _environment(options, packages)
     environment[b"UP_STAGE"] = stage.encode()
     environment[b"UP_RESTARTS"] = b"%d" % restarts
     words = ["/bin/sh", "-c", options.command] if isinstance(options.command, str) else options.command
@@ -101,27 +100,14 @@ def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers:
     return Child(pid, port, listener, out_read, err_read)
 
 
-def expand(text: str, environment: Mapping[bytes, bytes]) -> str:
-    """Replace each `${NAME}` by the environment's value. Raises SpawnError for one that is not set."""
-    before, *rest = text.split("${")
-    parts = [before]
-    for piece in rest:
-        name, brace, after = piece.partition("}")
-        if not brace:
-            parts += "${", piece
-            continue
-        value = environment.get(name.encode())
-        if value is None:
-            raise SpawnError(f"the environment has no {name}, which up.yml refers to as ${{{name}}}")
-        parts += value.decode("utf-8", "surrogateescape"), after
-    return "".join(parts)
-
-
-def _environment(configured: dict[str, str], packages: str) -> dict[bytes, bytes]:
-    inherited = {name: value for name, value in posix.environ.items() if name not in _PRIVATE}
-    environment = dict(inherited)
-    for name, value in configured.items():
-        environment[name.encode()] = expand(value, inherited).encode("utf-8", "surrogateescape")
+def _environment(options: UpstreamOptions, packages: str) -> dict[bytes, bytes]:
+    private = {*_PRIVATE, *map(str.encode, options.private)}
+    environment = {name: value for name, value in posix.environ.items() if name not in private}
+    for name, text in options.environment.items():
+        try:
+            environment[name.encode()] = expand(text, posix.environ).encode("utf-8", "surrogateescape")
+        except UnsetVariable as error:
+            raise SpawnError(str(error)) from None
     environment.setdefault(b"PYTHONUNBUFFERED", b"1")  # a line that is printed is a line that is logged
     if packages:
         folder = packages.encode()

@@ -1,0 +1,35 @@
+"""What up.yml says of each middleware: the model of its section, and what of it goes into the manifest.
+
+A module here is named like its middleware in `upproxy.proxy.middleware`. Its `section(settings, directory)` returns the
+middleware's options as plain data, or None where it is not wanted; `directory` is the project's folder.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from upproxy.proxy.chain import ORDER
+
+if TYPE_CHECKING:
+    from upproxy.config.settings import StageSettings
+
+BUILT: dict[str, Any] = {}
+"""The modules whose middleware exists, by name."""
+
+
+def sections(settings: StageSettings, directory: str) -> dict[str, Any]:
+    """Return the options of every middleware that is wanted, in the order of the chain."""
+    wanted = {name: BUILT[name].section(settings, directory) for name in ORDER if name in BUILT}
+    return {name: section for name, section in wanted.items() if section is not None}
+
+
+def private(settings: StageSettings) -> list[str]:
+    """Return the variables that middleware refers to and the app's environment does not: the app never sees them."""
+    known = {name for value in settings.environment.values() for name in references(value)}
+    return sorted({name for rule in settings.auth for name in references(rule.model_dump_json())} - known)
+
+
+def references(text: str) -> list[str]:
+    """Return the names that a text refers to as `${NAME}`."""
+    return re.findall(r"\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}", text)

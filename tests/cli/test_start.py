@@ -66,12 +66,17 @@ class Started:
         return "\n".join(self._lines)
 
     def until(self, pattern, count=1):
-        """Wait until lines have matched so many times; return the last of the matches."""
-        with self._changed:
-            while len(found := list(re.finditer(pattern, self.output))) < count:
-                assert any(reader.is_alive() for reader in self._readers), self.output
-                assert self._changed.wait(60), self.output
-            return found[-1]
+        """Wait until so many lines have matched; return the last of the matches."""
+        found = []
+        seen = 0
+        while len(found) < count:
+            with self._changed:
+                while seen == len(self._lines):
+                    assert any(reader.is_alive() for reader in self._readers), self.output
+                    assert self._changed.wait(60), self.output
+                lines, seen = self._lines[seen:], len(self._lines)
+            found += filter(None, (re.search(pattern, line) for line in lines))
+        return found[count - 1]
 
     def get(self, path="/", *, data=None, **fields):
         """Return status and body."""
@@ -226,6 +231,16 @@ def test_during_the_start_it_can_be_ended_too(start):
     assert gone(family)
 
 
+def test_a_second_signal_does_not_wait_for_an_app_that_ignores_the_first(start):
+    served = start("-c", "trap '' TERM; echo stubborn; while :; do sleep 600; done")
+    served.until('"message": "stubborn"')
+    family = served.family()
+    served.process.send_signal(signal.SIGINT)
+    served.process.send_signal(signal.SIGINT)
+    assert served.wait() == 130
+    assert gone(family)
+
+
 def test_a_change_is_served_and_a_mistake_explained_until_it_is_mended(start, project):
     served = start(terminal=True).ready()
     first = served.get("/pid")[1]
@@ -246,6 +261,30 @@ def test_a_change_is_served_and_a_mistake_explained_until_it_is_mended(start, pr
     (project / "app.py").write_text(FLASK.format(greeting="mended"))
     served.until("reloaded", 2)
     assert served.get() == (200, "mended")
+
+
+def test_no_request_fails_while_the_app_is_replaced(start, project):
+    served = start().ready()
+    over = threading.Event()
+    answers = []
+
+    def ask():
+        while not over.is_set():
+            answers.append(served.get())
+
+    asking = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in asking:
+        thread.start()
+    try:
+        for count in (1, 2):
+            (project / "app.py").write_text(FLASK.format(greeting=f"version {count}"))
+            served.until("reloaded", count)
+    finally:
+        over.set()
+        for thread in asking:
+            thread.join()
+    assert set(answers) <= {(200, "hello"), (200, "version 1"), (200, "version 2")}
+    assert served.get() == (200, "version 2")
 
 
 def test_in_a_terminal_the_first_start_may_fail(start, project):

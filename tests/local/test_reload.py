@@ -10,19 +10,10 @@ async def watch(tmp_path):
     """Begin to watch; return what waits for the next report."""
     stop = asyncio.Event()
     watching = changes(str(tmp_path), stop)
-    first = asyncio.ensure_future(anext(watching))
-    # The watcher begins in a thread of its own: knock until it hears.
-    number = 0
-    while not first.done():
-        number += 1
-        (tmp_path / "knock.txt").write_text(str(number))
-        await asyncio.wait({first}, timeout=0.05)
+    assert await anext(watching) == []
 
     async def following():
-        """The next report of anything but the knocking."""
-        while True:
-            if found := [path for path in await anext(watching) if path != "knock.txt"]:
-                return found
+        return await anext(watching)
 
     yield following
     stop.set()

@@ -61,6 +61,7 @@ def command(
 
     # Not at the top: the help of this command should not wait for aiohttp.
     import asyncio
+    import os
     import sys
     import webbrowser
 
@@ -79,6 +80,7 @@ def command(
         concurrency=concurrency,
         reload=not no_reload,
         persist=output.interactive,
+        environment={**os.environ, **({"AWS_REGION": call.region} if call.region else {})},
     )
     found = read(options)
     output.note(found.found)

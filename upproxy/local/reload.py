@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
 
 from watchfiles import Change, DefaultFilter, awatch
 
@@ -34,10 +33,21 @@ class SourceFilter(DefaultFilter):
         return not hidden and not path.endswith(_GENERATED) and super().__call__(change, path)
 
 
-async def changes(directory: str, stop: asyncio.Event) -> AsyncIterator[list[str]]:
-    """Yield the paths that have changed, relative to the folder, whenever some have, until stopped."""
+async def changes(directory: str, stop: asyncio.Event) -> AsyncGenerator[list[str], None]:
+    """Yield an empty list once it watches, then the paths that have changed, relative to the folder, until stopped.
+
+    What changes while the consumer is at work is yielded afterwards.
+    """
     source = SourceFilter(directory)
     watching = awatch(source.directory, watch_filter=source, debounce=DEBOUNCE, stop_event=stop)
-    async with aclosing(watching):
-        async for found in watching:
+    upcoming = asyncio.ensure_future(anext(watching, None))
+    try:
+        await asyncio.sleep(0)  # its first step begins to watch
+        yield []
+        while found := await upcoming:
             yield sorted({source.relative(path) for _, path in found})
+            upcoming = asyncio.ensure_future(anext(watching, None))
+    finally:
+        upcoming.cancel()
+        await asyncio.wait({upcoming})
+        await watching.aclose()

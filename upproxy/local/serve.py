@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -169,25 +169,29 @@ async def _run(
     ready: Callable[[str], None],
     stop: asyncio.Event,
 ) -> None:
-    try:
-        await service.start()
-    except Failure as failure:
-        if not (options.reload and options.persist):
-            raise
-        show(console, failure)
+    """Start the app, and again on each change. Raises Failure where the first start fails and may not."""
     host, port = listener.getsockname()[:2]
-    ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     if not options.reload:
+        await service.start()
+        ready(url)
         await stop.wait()
         return
-    async for changed in changes(project.directory, stop):
-        console.log("info", f"reloading: {', '.join(changed[:3])}{' and more' if len(changed) > 3 else ''}")
-        try:
-            await service.start()
-        except Failure as failure:
-            show(console, failure)
-        else:
-            console.log("info", "reloaded")
+    async with aclosing(changes(project.directory, stop)) as reports:
+        async for changed in reports:  # the first report is empty: now it watches, before any source is read
+            if changed:
+                console.log("info", f"reloading: {', '.join(changed[:3])}{' and more' if len(changed) > 3 else ''}")
+            try:
+                await service.start()
+            except Failure as failure:
+                if not (changed or options.persist):
+                    raise
+                _show(console, failure)
+            else:
+                if changed:
+                    console.log("info", "reloaded")
+            if not changed:
+                ready(url)
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
@@ -204,7 +208,7 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait({working, stopping})
 
 
-def show(console: Console, failure: Failure) -> None:
+def _show(console: Console, failure: Failure) -> None:
     """Tell of a failure; the app's own lines have been shown as they came."""
     console.log("error", failure.message, **({"hint": failure.hint} if failure.hint else {}))
 

@@ -154,7 +154,9 @@ def test_manifest_is_what_the_proxy_reads(tmp_path):
         "stages: {production: {path: /api/, endpoint: http_api}}\n"
     )
     document = load(str(tmp_path)).manifest()
-    assert list(document) == ["manifest_version", "name", "stage", "version", "upstream", "events", "logs", "health", "middleware"]
+    assert list(document) == [
+        "manifest_version", "name", "stage", "version", "upstream", "events", "logs", "health", "middleware",
+    ]  # fmt: skip
     manifest = Manifest(json.loads(json.dumps(document)))
     assert (manifest.name, manifest.stage, manifest.version) == ("shop", "development", "")
     assert manifest.upstream == UpstreamOptions(

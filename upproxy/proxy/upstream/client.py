@@ -74,10 +74,14 @@ class Client:
         try:
             connection = await self._send(request, now, deadline)
             minor, status, fields = await connection.read_head(deadline)
-            length = 0 if _is_bodiless(request.method, status) else content_length(fields)
+            length = content_length(fields)
             if minor == 0 and length == CHUNKED:
                 raise Malformed("Transfer-Encoding in an HTTP/1.0 response")
-            release = self._releaser(connection, length is not None and _keeps_alive(minor, status, fields))
+            ends = length is not None
+            if _is_bodiless(request.method, status):
+                ends = not length  # a body that is announced may come all the same, and would be the next answer
+                length = 0
+            release = self._releaser(connection, ends and _keeps_alive(minor, status, fields))
             body: bytes | UpstreamBody
             if length is not None and 0 <= length <= READ_SIZE:
                 body = await _read_whole(connection, length, deadline)
@@ -96,8 +100,9 @@ class Client:
         except BaseException:
             _drop(connection)
             raise
+        finally:
+            self._output.drain()
         self._supervisor.served()
-        self._output.drain()
         return Response(status, Headers(fields), body)
 
     def drop_connections(self) -> None:
@@ -222,11 +227,11 @@ def _is_bodiless(method: str, status: int) -> bool:
 def _keeps_alive(minor: int, status: int, fields: list[tuple[str, str]]) -> bool:
     if status == 500:  # uvicorn closes after an unhandled error without a word
         return False
+    options: list[str] = []
     for name, value in fields:
         if name == "connection":
-            options = value.lower().replace(" ", "").split(",")
-            return "close" not in options and (minor == 1 or "keep-alive" in options)
-    return minor == 1
+            options += value.lower().replace(" ", "").replace("\t", "").split(",")
+    return "close" not in options and (minor == 1 or "keep-alive" in options)
 
 
 def _rest(connection: Connection, length: int | None, deadline: float, release: Callable[[bool], None]) -> Body:

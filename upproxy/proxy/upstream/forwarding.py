@@ -34,7 +34,7 @@ class Forwarding:
         host = ""
         for name, value in request.headers.items:
             if name == "host":
-                if host:
+                if host or not value:
                     continue
                 host = value
             elif name == "x-forwarded-for":

@@ -62,7 +62,7 @@ class Output:
                 entries.append(entry)
         if entries:
             self._log.write_lines(entries)
-            self.tail = (self.tail + [_text(line) for line in lines])[-TAIL:]
+            self.tail = (self.tail + [_text(line) for line in lines[-TAIL:]])[-TAIL:]
 
     def forget(self, pipe: Pipe) -> None:
         """Drop a pipe that has ended."""

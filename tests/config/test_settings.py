@@ -162,6 +162,7 @@ def test_manifest_is_what_the_proxy_reads(tmp_path):
     assert manifest.upstream == UpstreamOptions(
         command=["python3", "{launchers}/asgi.py", "{fd}", "main:app"],
         environment={"A": "${SECRET}", "B": "1"},
+        private=[],
         timeout=20,
         listen_timeout=2.5,
     )

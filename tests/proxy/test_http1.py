@@ -617,22 +617,22 @@ def test_a_body_that_is_given_up_tells_so_once(loop, serve):
     assert released == [False]
 
 
-def test_bytes_can_be_taken_and_put_back(loop, serve):
+def test_bytes_can_be_read_exactly_and_put_back(loop, serve):
     def script(peer):
-        peer.send(b"hello world")
-        peer.wait_for_end()
+        peer.send(b"hello")
+        peer.send(b" world")
 
     address = serve(script).address
 
     async def main():
         connection = await Connection.open(loop, address)
-        assert connection.take(1) is None
-        data = await connection.receive()
-        connection.unread(data)
-        assert connection.take(len(data) + 1) is None
-        assert connection.take(2) == data[:2]
-        connection.unread(b"he")
-        assert connection.take(len(data)) == data
+        assert await connection.read(0) == b""
+        assert await connection.read(3) == b"hel"
+        connection.unread(b"hel")
+        assert await connection.read(11) == b"hello world"
+        connection.unread(b"rest")
+        with pytest.raises(Closed, match="1 bytes before"):
+            await connection.read(5)
         connection.close()
 
     outcome(loop, main())

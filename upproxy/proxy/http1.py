@@ -69,7 +69,12 @@ def parse_head(head: bytes) -> tuple[int, int, list[tuple[str, str]]]:
 
     Returns the minor version (0 or 1), the status and the fields. Raises Malformed.
     """
-    lines = _split_lines(head)
+    ends = head.count(b"\r\n")
+    if head.count(b"\n") != ends or head.count(b"\r") != ends:
+        raise Malformed("a bare CR or LF in the head")
+    if b"\0" in head:
+        raise Malformed("a NUL in the head")
+    lines = head.decode("latin-1").split("\r\n")
     status_line = lines[0]
     if status_line[:7] != "HTTP/1." or status_line[7:9] not in ("1 ", "0 ") or status_line[12:13] not in (" ", ""):
         raise Malformed(f"no HTTP/1.1 status line: {status_line[:40]!r}")
@@ -78,15 +83,6 @@ def parse_head(head: bytes) -> tuple[int, int, list[tuple[str, str]]]:
         raise Malformed(f"no status code: {status_line[:40]!r}")
     del lines[0]
     return int(status_line[7]), int(code), parse_fields(lines)
-
-
-def _split_lines(block: bytes) -> list[str]:
-    ends = block.count(b"\r\n")
-    if block.count(b"\n") != ends or block.count(b"\r") != ends:
-        raise Malformed("a bare CR or LF in the head")
-    if b"\0" in block:
-        raise Malformed("a NUL in the head")
-    return block.decode("latin-1").split("\r\n")
 
 
 def content_length(fields: list[tuple[str, str]]) -> int | None:
@@ -125,7 +121,7 @@ class Connection:
     connection is to be closed.
     """
 
-    __slots__ = ("_buffer", "_loop", "_read_since_pause", "_send_failed", "_socket", "channel")
+    __slots__ = ("_buffer", "_loop", "_poll", "_read_since_pause", "_send_failed", "_socket", "channel")
 
     def __init__(self, loop: Loop, sock: socket.socket) -> None:
         self._loop = loop
@@ -134,6 +130,8 @@ class Connection:
         self._read_since_pause = 0
         self._send_failed = False
         self.channel = loop.watch(sock.fileno())
+        self._poll = select.poll()
+        self._poll.register(self.channel.fd, select.POLLIN | select.POLLRDHUP)
 
     @classmethod
     async def open(cls, loop: Loop, address: tuple[str, int], deadline: float = NEVER) -> Connection:
@@ -171,11 +169,10 @@ class Connection:
 
     def is_stale(self) -> bool:
         """Whether an idle connection has ended, or holds something that nobody asked for."""
-        if self.closed or self.channel.over or self._buffer or self._send_failed:
+        channel = self.channel
+        if channel.over or channel.fd < 0 or self._buffer or self._send_failed:
             return True
-        poll = select.poll()  # the epoll need not have been asked since it ended
-        poll.register(self.channel.fd, select.POLLIN | select.POLLRDHUP)
-        return bool(poll.poll(0))
+        return bool(self._poll.poll(0))  # the epoll need not have been asked since it ended
 
     async def send(self, data: bytes, deadline: float = NEVER) -> None:
         """Send all of it, or as much as the other side takes: after a reset its answer may still be there to read.
@@ -259,11 +256,20 @@ class Connection:
                     return data
             await self._loop.wait(channel, deadline)
 
-    def take(self, size: int) -> bytes | None:
-        """Return exactly that many bytes if they have arrived already, else None and take nothing."""
+    async def read(self, size: int, deadline: float = NEVER) -> bytes:
+        """Return exactly that many bytes. Raises Closed when the end comes before."""
         data = self._buffer
         if len(data) < size:
-            return None
+            self._buffer = b""
+            parts = [data]
+            left = size - len(data)
+            while left > 0:
+                more = await self.receive(deadline, min(max(left, READ_SIZE), 1 << 18))
+                if not more:
+                    raise Closed(f"the connection was closed {left} bytes before the end of the body")
+                parts.append(more)
+                left -= len(more)
+            data = b"".join(parts)
         self._buffer = data[size:]
         return data[:size] if self._buffer else data
 

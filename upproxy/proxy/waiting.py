@@ -104,6 +104,7 @@ class Loop:
 
     def __init__(self, on_error: Callable[[Exception], None]) -> None:
         self._epoll = select.epoll()
+        self._poll = self._epoll.poll
         self._channels: dict[int, Channel] = {}
         self._timers: list[Timer] = []
         self._soonest = NEVER  # no timer and no deadline is earlier than this
@@ -220,22 +221,22 @@ class Loop:
 
     def turn(self, until: float) -> None:
         """Wait for events, until a moment at most, and serve them; then the timers and deadlines that have passed."""
-        until = min(until, self._soonest)
-        batch = self._epoll.poll(None if until == NEVER else max(0.0, until - monotonic()))
-        if batch:
-            channels = self._channels
-            for channel, mask in [(channels[fd], mask) for fd, mask in batch if fd in channels]:
-                if mask & _OVER:
-                    channel.over = channel.may_read = channel.may_write = True
-                else:
-                    if mask & _READ:
-                        channel.may_read = True
-                    if mask & _WRITE:
-                        channel.may_write = True
-                if channel.on_ready is not None and channel.fd >= 0:  # not closed earlier in this batch
-                    self._guarded(channel.on_ready)
-                if channel.waiters:
-                    self.notify(channel)
+        if self._soonest < until:
+            until = self._soonest
+        batch = self._poll() if until == NEVER else self._poll(max(0.0, until - monotonic()))
+        channels = self._channels
+        for channel, mask in [(channels[fd], mask) for fd, mask in batch if fd in channels]:
+            if mask & _OVER:
+                channel.over = channel.may_read = channel.may_write = True
+            else:
+                if mask & _READ:
+                    channel.may_read = True
+                if mask & _WRITE:
+                    channel.may_write = True
+            if channel.on_ready is not None and channel.fd >= 0:  # not closed earlier in this batch
+                self._guarded(channel.on_ready)
+            if channel.waiters:
+                self.notify(channel)
         if self._soonest != NEVER and self._soonest <= monotonic():
             self._expire(monotonic())
 
@@ -270,10 +271,11 @@ class InPlace(Loop):
 
     async def wait(self, waitable: Waitable, deadline: float = NEVER) -> None:  # noqa: ARG002
         """Poll, once: whatever happens may have happened to it."""
-        task = self.current
-        if task.failure is None:
+        task = self._current
+        if task is None or task.failure is None:
             self.turn(deadline)
-        _raise_if_over(task, deadline)
+        if (task is not None and task.failure is not None) or deadline != NEVER:
+            _raise_if_over(self.current, deadline)
 
     async def pause(self, deadline: float = NEVER) -> None:
         """Poll without waiting: output, timers and signals."""

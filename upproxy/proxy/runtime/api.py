@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 from time import monotonic, time
 
-from upproxy.proxy.http1 import READ_SIZE, Body, ChunkedBody, Closed, Connection, Malformed, SizedBody, content_length
+from upproxy.proxy.http1 import CHUNKED, READ_SIZE, ChunkedBody, Closed, Connection, Malformed, content_length
 from upproxy.proxy.lean import dumps
 from upproxy.proxy.messages import Invocation
 from upproxy.proxy.waiting import NEVER
@@ -51,7 +51,13 @@ class RuntimeApi:
 
         Raises ApiError.
         """
-        status, fields, event = await self._exchange(self._next, waiting=True)
+        self.polling = self._loop.current
+        try:
+            connection = await self._send(self._next)
+            status, fields = await self._read_head(connection)
+        finally:
+            self.polling = None
+        event = await self._read_content(connection, fields)
         if status != 200:
             raise ApiError(f"the Runtime API answered {status} to the poll for an invocation")
         said = dict(fields)
@@ -75,10 +81,9 @@ class RuntimeApi:
     async def respond(self, invocation: Invocation, payload: bytes) -> int:
         """Post a buffered reply; return the status, 202 where it was taken. Raises ApiError."""
         head = self._post(invocation, "response")
-        status, _, _ = await self._exchange(
+        return await self._exchange(
             f"{head}content-type: application/json\r\ncontent-length: {len(payload)}\r\n\r\n".encode(), payload
         )
-        return status
 
     async def fail(self, invocation: Invocation, kind: str, message: str) -> int:
         """Report a failed invocation; return the status, 202 where it was taken. Raises ApiError."""
@@ -90,7 +95,7 @@ class RuntimeApi:
 
     async def restore_next(self) -> None:
         """Say that a snapshot may be taken; return after the restore from it. Raises ApiError."""
-        status, _, _ = await self._exchange(f"GET /2018-06-01/runtime/restore/next{self._host}\r\n".encode())
+        status = await self._exchange(f"GET /2018-06-01/runtime/restore/next{self._host}\r\n".encode())
         if status != 200:
             raise ApiError(f"the Runtime API answered {status} to the wait for a restore")
         self.close()  # the other end of it was in another life
@@ -120,27 +125,21 @@ class RuntimeApi:
 
     async def _report(self, head: str, kind: str, message: str) -> int:
         body = dumps(_error(kind, message)).encode("utf-8", "backslashreplace")
-        status, _, _ = await self._exchange(
+        return await self._exchange(
             f"{head}content-type: application/json\r\nlambda-runtime-function-error-type: {kind}\r\n"
             f"content-length: {len(body)}\r\n\r\n".encode(),
             body,
         )
+
+    async def _exchange(self, head: bytes, body: bytes = b"") -> int:
+        """Send a request, read its whole answer and return the status."""
+        connection = await self._send(head, body)
+        status, fields = await self._read_head(connection)
+        await self._read_content(connection, fields)
         return status
 
-    async def _connect(self) -> Connection:
-        connection = self._connection
-        if connection is None or connection.is_stale():
-            self.close()
-            try:
-                connection = self._connection = await Connection.open(self._loop, self._address)
-            except OSError as error:
-                raise ApiError(f"cannot reach the Runtime API: {error.strerror or error}") from None
-        return connection
-
-    async def _exchange(
-        self, head: bytes, body: bytes = b"", *, waiting: bool = False
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
-        for left in (True, False):
+    async def _send(self, head: bytes, body: bytes = b"") -> Connection:
+        for last in (False, True):
             connection = await self._connect()
             try:
                 if len(body) <= READ_SIZE:
@@ -150,24 +149,43 @@ class RuntimeApi:
                     await connection.send(body)
             except Closed as error:
                 self.close()
-                if not left:
+                if last:
                     raise ApiError(str(error)) from None
             else:
                 break
+        return connection
+
+    async def _connect(self) -> Connection:
+        connection = self._connection
+        if connection is None or connection.channel.over:
+            self.close()
+            try:
+                connection = self._connection = await Connection.open(self._loop, self._address)
+            except OSError as error:
+                raise ApiError(f"cannot reach the Runtime API: {error.strerror or error}") from None
+        return connection
+
+    async def _read_head(self, connection: Connection) -> tuple[int, list[tuple[str, str]]]:
         try:
-            if waiting:
-                self.polling = self._loop.current
             _, status, fields = await connection.read_head()
-            self.polling = None
-            content = await _read(connection, content_length(fields))
         except (Closed, Malformed) as error:
             self.close()
             raise ApiError(f"the Runtime API: {error}") from None
-        finally:
-            self.polling = None
+        return status, fields
+
+    async def _read_content(self, connection: Connection, fields: list[tuple[str, str]]) -> bytes:
+        try:
+            length = content_length(fields)
+            if length == CHUNKED:
+                content = b"".join([part async for part in ChunkedBody(connection, NEVER, _ignore)])
+            else:
+                content = await connection.read(length or 0)
+        except (Closed, Malformed) as error:
+            self.close()
+            raise ApiError(f"the Runtime API: {error}") from None
         if ("connection", "close") in fields:
             self.close()
-        return status, fields, content
+        return content
 
 
 class StreamedReply:
@@ -234,17 +252,6 @@ def _chunk(data: bytes) -> bytes:
 
 def _error(kind: str, message: str) -> dict[str, Any]:
     return {"errorMessage": message, "errorType": kind, "stackTrace": []}
-
-
-async def _read(connection: Connection, length: int | None) -> bytes:
-    if length is None or length == 0:
-        return b""
-    if length > 0 and (content := connection.take(length)) is not None:
-        return content
-    body: Body = (
-        SizedBody(connection, NEVER, _ignore, length) if length > 0 else ChunkedBody(connection, NEVER, _ignore)
-    )
-    return b"".join([part async for part in body])
 
 
 def _ignore(_whole: bool) -> None:

@@ -116,7 +116,7 @@ class Entrypoint:
 
     async def _buffer(self, codec: Codec, request: Request, response: Response, started: float) -> bytes:
         try:
-            body = await _gather(response.body)
+            body = response.body if isinstance(response.body, bytes) else await _gather(response.body)
             payload = codec.encode(request, response, body)
             if len(payload) > PAYLOAD_LIMIT:
                 raise _too_large(len(payload))

@@ -84,7 +84,7 @@ class Client:
             release = self._releaser(connection, ends and _keeps_alive(minor, status, fields))
             body: bytes | UpstreamBody
             if length is not None and 0 <= length <= READ_SIZE:
-                body = await _read_whole(connection, length, deadline)
+                body = await connection.read(length, deadline)
                 release(True)
             else:  # the time-out is for the head: a body may take as long as the function may
                 body = UpstreamBody(_rest(connection, length, last, release), self._output, self._died)
@@ -240,18 +240,6 @@ def _rest(connection: Connection, length: int | None, deadline: float, release: 
     if length == CHUNKED:
         return ChunkedBody(connection, deadline, release)
     return SizedBody(connection, deadline, release, length)
-
-
-async def _read_whole(connection: Connection, length: int, deadline: float) -> bytes:
-    data = connection.take(length)
-    if data is None:
-        parts = [part async for part in SizedBody(connection, deadline, _ignore, length)]
-        data = b"".join(parts)
-    return data
-
-
-def _ignore(_whole: bool) -> None:
-    pass
 
 
 def _drop(connection: Connection | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posix
+import select
 from time import monotonic
 
 from upproxy.proxy.lean import JSONError, dumps_ascii, loads
@@ -34,6 +35,7 @@ class Output:
         self._levels = options.stdout, options.stderr
         self._in_flight = in_flight
         self._pipes: list[Pipe] = []
+        self._poll = select.poll()
         self.tail: list[str] = []
 
     def attach(self, stdout: int, stderr: int) -> None:
@@ -41,11 +43,13 @@ class Output:
         self.tail = []
         for fd, level in zip((stdout, stderr), self._levels, strict=True):
             self._pipes.append(Pipe(self._loop, fd, level, self))
+            self._poll.register(fd, select.POLLIN)
 
     def drain(self) -> None:
         """Log what the app has printed so far: called after its last body byte, before the reply."""
-        for pipe in tuple(self._pipes):
-            pipe.read()
+        if self._poll.poll(0):  # costs a silent app less than two reads that find nothing
+            for pipe in tuple(self._pipes):
+                pipe.read()
 
     def take(self, level: str, lines: list[bytes]) -> None:
         """Log lines, given without their ends."""
@@ -64,9 +68,10 @@ class Output:
             self._log.write_lines(entries)
             self.tail = (self.tail + [_text(line) for line in lines[-TAIL:]])[-TAIL:]
 
-    def forget(self, pipe: Pipe) -> None:
-        """Drop a pipe that has ended."""
+    def forget(self, pipe: Pipe, fd: int) -> None:
+        """Drop a pipe that has ended, and its descriptor, which is still open."""
         self._pipes.remove(pipe)
+        self._poll.unregister(fd)
 
     def close(self) -> None:
         """Log what is left and close all pipes, also those that a child of the app still holds open."""
@@ -121,8 +126,8 @@ class Pipe:
                 self._output.take(self._level, _pieces(self._rest))
                 self._rest = b""
             self._loop.unwatch(self._channel)
+            self._output.forget(self, fd)
             posix.close(fd)
-            self._output.forget(self)
 
 
 def _text(line: bytes) -> str:

@@ -16,7 +16,6 @@ from upproxy.proxy.waiting import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
 
     from upproxy.proxy.waiting import Loop, Task
 
@@ -42,6 +41,7 @@ class RuntimeApi:
         self._loop = loop
         self._address = host, int(port)
         self._connection: Connection | None = None
+        self._streamed = False
         self._host = f" HTTP/1.1\r\nhost: {address}\r\n"
         self._next = f"GET /2018-06-01/runtime/invocation/next{self._host}\r\n".encode()
         self.polling: Task | None = None  # who waits for an invocation, to be interrupted
@@ -78,20 +78,40 @@ class RuntimeApi:
             event,
         )
 
-    async def respond(self, invocation: Invocation, payload: bytes) -> int:
-        """Post a buffered reply; return the status, 202 where it was taken. Raises ApiError."""
+    async def respond(self, invocation: Invocation, payload: bytes) -> None:
+        """Post a buffered reply; `taken` tells what became of it. Raises ApiError."""
         head = self._post(invocation, "response")
-        return await self._exchange(
+        await self._send(
             f"{head}content-type: application/json\r\ncontent-length: {len(payload)}\r\n\r\n".encode(), payload
         )
 
-    async def fail(self, invocation: Invocation, kind: str, message: str) -> int:
-        """Report a failed invocation; return the status, 202 where it was taken. Raises ApiError."""
-        return await self._report(self._post(invocation, "error"), kind, message)
+    async def stream(self, invocation: Invocation, prelude: bytes) -> StreamedReply:
+        """Begin a streamed reply; `taken` tells, after its end, what became of it. Raises ApiError.
+
+        `prelude` is the JSON of status and headers.
+        """
+        connection = await self._connect()
+        self._streamed = True
+        head = (self._post(invocation, "response") + _STREAMED).encode()
+        return StreamedReply(self._loop, connection, head, prelude + bytes(8))
+
+    async def fail(self, invocation: Invocation, kind: str, message: str) -> None:
+        """Report a failed invocation; `taken` tells what became of it. Raises ApiError."""
+        await self._send(*_report(self._post(invocation, "error"), kind, message))
+
+    async def taken(self) -> int:
+        """Return the status of what was posted: 202 where it was taken. Raises ApiError."""
+        if self._connection is None:
+            raise ApiError("the Runtime API has closed the connection")
+        status, fields = await self._read_head(self._connection)
+        await self._read_content(self._connection, fields)
+        if self._streamed:  # its connection serves nothing else
+            self.close()
+        return status
 
     async def init_error(self, kind: str, message: str) -> None:
         """Report that the function cannot be initialised; the process has to exit afterwards. Raises ApiError."""
-        await self._report(f"POST /2018-06-01/runtime/init/error{self._host}", kind, message)
+        await self._exchange(*_report(f"POST /2018-06-01/runtime/init/error{self._host}", kind, message))
 
     async def restore_next(self) -> None:
         """Say that a snapshot may be taken; return after the restore from it. Raises ApiError."""
@@ -102,17 +122,11 @@ class RuntimeApi:
 
     async def restore_error(self, kind: str, message: str) -> None:
         """Report that the function cannot go on after a restore. Raises ApiError."""
-        await self._report(f"POST /2018-06-01/runtime/restore/error{self._host}", kind, message)
-
-    async def stream(self, invocation: Invocation, prelude: bytes) -> StreamedReply:
-        """Begin a streamed reply. `prelude` is the JSON of status and headers. Raises ApiError."""
-        connection = await self._connect()
-        self._connection = None  # closed after the stream
-        head = (self._post(invocation, "response") + _STREAMED).encode()
-        return StreamedReply(self._loop, connection, head, prelude + bytes(8))
+        await self._exchange(*_report(f"POST /2018-06-01/runtime/restore/error{self._host}", kind, message))
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""
+        self._streamed = False
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -122,14 +136,6 @@ class RuntimeApi:
         if invocation.invocation_id:
             head += f"lambda-runtime-invocation-id: {invocation.invocation_id}\r\n"
         return head
-
-    async def _report(self, head: str, kind: str, message: str) -> int:
-        body = dumps(_error(kind, message)).encode("utf-8", "backslashreplace")
-        return await self._exchange(
-            f"{head}content-type: application/json\r\nlambda-runtime-function-error-type: {kind}\r\n"
-            f"content-length: {len(body)}\r\n\r\n".encode(),
-            body,
-        )
 
     async def _exchange(self, head: bytes, body: bytes = b"") -> int:
         """Send a request, read its whole answer and return the status."""
@@ -217,41 +223,40 @@ class StreamedReply:
         unsent, self._unsent = self._unsent, b""
         await self._connection.send(unsent)
 
-    async def end(self) -> int:
-        """Finish; return the status, 202 where it was taken, 0 where there was no answer."""
-        return await self._finish(b"0\r\n\r\n")
+    async def end(self) -> None:
+        """Finish. Raises Closed."""
+        await self._finish(b"0\r\n\r\n")
 
-    async def fail(self, kind: str, message: str) -> int:
-        """Finish in the middle of the body: the failure goes into the trailers."""
-        error = binascii.b2a_base64(dumps(_error(kind, message)).encode("utf-8", "backslashreplace"), newline=False)
-        return await self._finish(
+    async def fail(self, kind: str, message: str) -> None:
+        """Finish in the middle of the body: the failure goes into the trailers. Raises Closed."""
+        error = binascii.b2a_base64(_error(kind, message), newline=False)
+        await self._finish(
             b"0\r\nLambda-Runtime-Function-Error-Type: " + kind.encode()
             + b"\r\nLambda-Runtime-Function-Error-Body: " + error + b"\r\n\r\n"
         )  # fmt: skip
 
-    async def _finish(self, last: bytes) -> int:
+    async def _finish(self, last: bytes) -> None:
         self._connection.channel.on_ready = None  # from here on its end is no surprise
-        try:
-            self._unsent += last
-            await self.flush()
-            _, status, _ = await self._connection.read_head()
-        except (Closed, Malformed):
-            return 0
-        finally:
-            self.close()
-        return status
-
-    def close(self) -> None:
-        """Close the connection, which serves one stream only."""
-        self._connection.close()
+        self._unsent += last
+        await self.flush()
 
 
 def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def _error(kind: str, message: str) -> dict[str, Any]:
-    return {"errorMessage": message, "errorType": kind, "stackTrace": []}
+def _error(kind: str, message: str) -> bytes:
+    text = dumps({"errorMessage": message, "errorType": kind, "stackTrace": []})
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _report(head: str, kind: str, message: str) -> tuple[bytes, bytes]:
+    body = _error(kind, message)
+    head += (
+        f"content-type: application/json\r\nlambda-runtime-function-error-type: {kind}\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode(), body
 
 
 def _ignore(_whole: bool) -> None:

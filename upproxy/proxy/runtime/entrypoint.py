@@ -6,6 +6,7 @@ from time import monotonic
 
 from upproxy.proxy.errors import ProxyError, ResponseTooLarge, TriggerFailed
 from upproxy.proxy.http1 import Closed
+from upproxy.proxy.lean import dumps_ascii
 from upproxy.proxy.messages import Headers, Request
 from upproxy.proxy.middleware.failures import report
 from upproxy.proxy.runtime.api import PAYLOAD_LIMIT
@@ -35,20 +36,29 @@ class InvocationFailed(Exception):
         self.kind = kind
 
 
-class Streamed:
-    """A reply whose body is sent as it comes. Whoever sends it calls `finish` once, before the end is sent."""
+class Reply:
+    """What an invocation is answered with.
 
-    __slots__ = ("_finish", "body", "prelude")
+    `payload` is the whole of a buffered reply, `body` is None then. Of a streamed one it is the prelude, and whoever
+    sends the body counts its bytes in `size` and notes in `failure` what went wrong. Either way `finish` is called
+    once, when all of it is on its way.
+    """
 
-    def __init__(self, prelude: bytes, body: Body, finish: Callable[[int, Exception | None], None]) -> None:
-        self.prelude = prelude
-        self.body = body
+    __slots__ = ("_finish", "body", "failure", "payload", "size", "status")
+
+    def __init__(self, payload: bytes, finish: Callable[[Reply], None], *, status: int = 200, size: int = 0) -> None:
+        self.payload = payload
+        self.body: Body | None = None
+        self.status = status
+        self.size = size
+        self.failure: Exception | None = None
         self._finish = finish
 
-    def finish(self, size: int, failure: Exception | None = None) -> None:
-        """Close the body and write the access line; `size` is the bytes of the body that went out."""
-        _close(self.body)
-        self._finish(size, failure)
+    def finish(self) -> None:
+        """Close the body, write the access line: before the next poll, since only then Lambda may freeze us."""
+        if self.body is not None:
+            _close(self.body)
+        self._finish(self)
 
 
 class Entrypoint:
@@ -75,62 +85,64 @@ class Entrypoint:
         self._log = log
         self._in_flight = in_flight
 
-    async def handle(self, event: Any, invocation: Invocation) -> bytes | Streamed | dict[str, Any]:
-        """Reply to an event: a payload, a stream, or the answer to a message of our own.
-
-        Raises InvocationFailed.
-        """
+    async def handle(self, event: Any, invocation: Invocation) -> Reply:
+        """Reply to an event, or to a message of our own. Raises InvocationFailed."""
         self._instance.turns += 1
         message = message_of(event)
         try:
             if message is not None:
-                return await self._direct.answer(message, invocation)
+                answer = await self._direct.answer(message, invocation)
+                return Reply(dumps_ascii(answer).encode(), _nothing)
             codec = self._codecs.codec_for(event)
         except ProxyError as error:
             report(self._log, error, invocation.request_id)
             raise InvocationFailed(type(error).__name__, str(error)) from None
         started = monotonic()
-        request_id = invocation.request_id
-        self._in_flight.add(request_id)
+        self._in_flight.add(invocation.request_id)
         try:
-            reply = await self._reply(codec, event, invocation, started)
+            try:
+                request = codec.decode(event, invocation)
+            except ProxyError as error:
+                request = _nobody(codec, event, invocation)
+                response = report(self._log, error, invocation.request_id).response()
+            else:
+                response = await self._handler(request)
+                self._instance.served += 1
+
+            def finish(reply: Reply) -> None:
+                if isinstance(reply.failure, Closed):
+                    message = "the client left before the end of the stream"
+                    self._log.write("info", message, request_id=invocation.request_id)
+                elif reply.failure is not None:
+                    report(self._log, reply.failure, invocation.request_id)
+                self._access.write(request, reply.status, reply.size, monotonic() - started)
+                self._in_flight.discard(invocation.request_id)
+
+            if self._streaming and codec.streams:
+                return self._stream(codec, request, response, finish)
+            return await self._buffer(codec, request, response, finish)
         except BaseException:
-            self._in_flight.discard(request_id)
+            self._in_flight.discard(invocation.request_id)
             raise
-        if isinstance(reply, bytes):
-            self._in_flight.discard(request_id)
-        return reply
 
-    async def _reply(self, codec: Codec, event: Any, invocation: Invocation, started: float) -> bytes | Streamed:
-        try:
-            request = codec.decode(event, invocation)
-        except ProxyError as error:
-            request = _nobody(codec, event, invocation)
-            response = report(self._log, error, invocation.request_id).response()
-        else:
-            response = await self._handler(request)
-            self._instance.served += 1
-        if self._streaming and codec.streams:
-            return self._stream(codec, request, response, started)
-        return await self._buffer(codec, request, response, started)
-
-    async def _buffer(self, codec: Codec, request: Request, response: Response, started: float) -> bytes:
+    async def _buffer(
+        self, codec: Codec, request: Request, response: Response, finish: Callable[[Reply], None]
+    ) -> Reply:
         try:
             body = response.body if isinstance(response.body, bytes) else await _gather(response.body)
             payload = codec.encode(request, response, body)
             if len(payload) > PAYLOAD_LIMIT:
                 raise _too_large(len(payload))
         except TriggerFailed as error:
-            self._access.write(request, response.status, 0, monotonic() - started)
+            finish(Reply(b"", finish, status=response.status))
             raise InvocationFailed("TriggerFailed", str(error)) from None
         except Exception as error:  # noqa: BLE001  # the app failed in the middle of a body, or an answer that cannot be told
             response = report(self._log, error, request.invocation.request_id).response()
             body = await _gather(response.body)
             payload = codec.encode(request, response, body)
-        self._access.write(request, response.status, len(body), monotonic() - started)
-        return payload
+        return Reply(payload, finish, status=response.status, size=len(body))
 
-    def _stream(self, codec: Codec, request: Request, response: Response, started: float) -> Streamed:
+    def _stream(self, codec: Codec, request: Request, response: Response, finish: Callable[[Reply], None]) -> Reply:
         try:
             prelude = codec.prelude(response)
         except Exception as error:  # noqa: BLE001
@@ -140,17 +152,13 @@ class Entrypoint:
         if request.method == "HEAD":
             _close(response.body)
             response.body = b""
-        request_id = request.invocation.request_id
+        reply = Reply(prelude, finish, status=response.status)
+        reply.body = response.body
+        return reply
 
-        def finish(size: int, failure: Exception | None) -> None:
-            if isinstance(failure, Closed):
-                self._log.write("info", "the client left before the end of the stream", request_id=request_id)
-            elif failure is not None:
-                report(self._log, failure, request_id)
-            self._access.write(request, response.status, size, monotonic() - started)
-            self._in_flight.discard(request_id)
 
-        return Streamed(prelude, response.body, finish)
+def _nothing(_reply: Reply) -> None:
+    """Write no access line for a message of our own."""
 
 
 async def _gather(body: Body) -> bytes:

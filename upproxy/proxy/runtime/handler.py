@@ -13,7 +13,6 @@ from upproxy.proxy.log import Log
 from upproxy.proxy.messages import Invocation
 from upproxy.proxy.middleware.failures import report
 from upproxy.proxy.runtime.artefact import prepare, variable
-from upproxy.proxy.runtime.entrypoint import Streamed
 from upproxy.proxy.runtime.process import INIT_LIMIT, Proxy
 from upproxy.proxy.upstream.supervisor import FAILED
 from upproxy.proxy.waiting import InPlace
@@ -64,14 +63,14 @@ def handler(event: Any, context: Any) -> Any:
         arn=context.invoked_function_arn,
         trace_id=variable("_X_AMZN_TRACE_ID"),
     )
-    reply: Any = None
+    payload = b""
 
     async def turn() -> None:
-        nonlocal reply
+        nonlocal payload
         await _proxy.loop.pause()  # what happened to the app since the last invocation
         reply = await _proxy.entrypoint.handle(event, invocation)
+        reply.finish()
+        payload = reply.payload
 
     _proxy.loop.run(turn())
-    if isinstance(reply, Streamed):
-        raise TypeError("a streamed reply, with streaming off")
-    return loads(reply) if isinstance(reply, bytes) else reply
+    return loads(payload)

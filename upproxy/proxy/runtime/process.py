@@ -8,7 +8,7 @@ from time import monotonic
 from upproxy.proxy import chain
 from upproxy.proxy.events import Codecs
 from upproxy.proxy.http1 import Closed
-from upproxy.proxy.lean import JSONError, dumps_ascii, loads, signal
+from upproxy.proxy.lean import JSONError, loads, signal
 from upproxy.proxy.log import Log
 from upproxy.proxy.middleware.context import Context
 from upproxy.proxy.middleware.failures import report
@@ -16,7 +16,7 @@ from upproxy.proxy.runtime.access import AccessLog
 from upproxy.proxy.runtime.api import ApiError, RuntimeApi
 from upproxy.proxy.runtime.artefact import variable
 from upproxy.proxy.runtime.direct import DirectMessages
-from upproxy.proxy.runtime.entrypoint import Entrypoint, InvocationFailed, Streamed
+from upproxy.proxy.runtime.entrypoint import Entrypoint, InvocationFailed, Reply
 from upproxy.proxy.runtime.instance import Instance
 from upproxy.proxy.upstream.client import Client
 from upproxy.proxy.upstream.forwarding import Forwarding
@@ -191,52 +191,53 @@ class Runtime:
         proxy = self._proxy
         try:
             reply = await proxy.entrypoint.handle(loads(event), invocation)
-            if isinstance(reply, Streamed):
-                status = await self._stream(api, invocation, reply)
-            else:
-                payload = reply if isinstance(reply, bytes) else dumps_ascii(reply).encode()
-                status = await api.respond(invocation, payload)
+            try:
+                if reply.body is None:
+                    await api.respond(invocation, reply.payload)
+                else:
+                    await self._stream(api, invocation, reply)
+            finally:
+                reply.finish()
+            if isinstance(reply.failure, Closed):
+                api.close()  # nobody is there to say that it was taken
+                return
         except (ApiError, Stopping):
             raise
         except InvocationFailed as error:
-            status = await api.fail(invocation, error.kind, str(error))
+            await api.fail(invocation, error.kind, str(error))
         except JSONError as error:
             proxy.log.write("error", f"the event is no JSON: {error}", request_id=invocation.request_id)
-            status = await api.fail(invocation, "BadEvent", "the event is no JSON")
+            await api.fail(invocation, "BadEvent", "the event is no JSON")
         except Exception as error:  # noqa: BLE001  # a fault of ours must not end the process
             report(proxy.log, error, invocation.request_id)
-            status = await api.fail(invocation, "Internal", "an error in the proxy")
+            await api.fail(invocation, "Internal", "an error in the proxy")
+        status = await api.taken()
         if status != 202:
             proxy.log.write("error", f"Lambda did not take the reply: {status}", request_id=invocation.request_id)
 
-    async def _stream(self, api: RuntimeApi, invocation: Invocation, reply: Streamed) -> int:
+    async def _stream(self, api: RuntimeApi, invocation: Invocation, reply: Reply) -> None:
+        stream = await api.stream(invocation, reply.payload)
         body = reply.body
-        size = 0
-        failure: Exception | None = None
-        try:
-            stream = await api.stream(invocation, reply.prelude)
-        except ApiError as error:
-            reply.finish(0, error)
-            raise
         try:
             if isinstance(body, bytes):
                 stream.add(body)
-                size = len(body)
-            else:
+                reply.size = len(body)
+            elif body is not None:
                 await stream.flush()  # the head at once: the first byte of the body may be long in coming
                 async for part in body:
                     stream.add(part)
                     await stream.flush()
-                    size += len(part)
-        except Exception as error:  # noqa: BLE001  # from the app, or Closed from the reader
-            failure = error
-        reply.finish(size, failure)
-        if isinstance(failure, Closed):
-            stream.close()
-            return 202
-        if failure is not None:
-            return await stream.fail(type(failure).__name__, str(failure))
-        return await stream.end()
+                    reply.size += len(part)
+            await stream.end()
+        except Closed as error:
+            reply.failure = error
+        except Exception as error:  # noqa: BLE001  # from the app, in the middle of its body
+            reply.failure = error
+            try:
+                await stream.fail(type(error).__name__, str(error))
+            except Closed as closed:
+                report(self._proxy.log, error, invocation.request_id)
+                reply.failure = closed
 
 
 def run(manifest: Manifest, child: Child, start: Callable[[int], Child], started: float) -> int:

@@ -13,11 +13,14 @@ The rules that the code below follows:
   code runs.
 - Deadlines are absolute `time.monotonic()` moments. One lower bound over all of them is kept, and those that wait are
   looked through when it passes: nothing is allocated for a request.
+- What would hold the loop, such as hashing a password, goes to a thread. The thread touches nothing of the loop's but a
+  list to append to, and wakes it through the socket that signals come by.
 """
 
 from __future__ import annotations
 
 import select
+from _thread import start_new_thread
 from time import monotonic
 
 from upproxy.proxy.lean import signal, socket
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 NEVER = float("inf")
+THREADS = 2  # that work at once: a function of Lambda seldom has more processors, and hashing takes memory
 
 _READ = select.EPOLLIN
 _WRITE = select.EPOLLOUT
@@ -96,8 +100,22 @@ class Task:
         self.waits_for: Waitable | None = None
 
 
+class _Work(Waitable):
+    """What a thread does, and what came of it once `done` is set, which the loop does."""
+
+    __slots__ = ("arguments", "done", "failure", "function", "result")
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        super().__init__()
+        self.function = function
+        self.arguments = arguments
+        self.done = False
+        self.failure: BaseException | None = None
+        self.result: Any = None
+
+
 class Loop:
-    """What both ways share: the epoll, timers, signals.
+    """What both ways share: the epoll, timers, signals, threads.
 
     `on_error` is told of an exception that a callback or a task did not handle; the others go on.
     """
@@ -111,6 +129,11 @@ class Loop:
         self._on_error = on_error
         self._wakeup: tuple[Any, Any] | None = None
         self._signals: dict[int, Callable[[], None]] = {}
+        self._others_handlers: dict[int, Any] = {}  # what was there before us: we may be a guest in the process
+        self._others_wakeup = -1
+        self._working = 0  # threads
+        self._worked: list[_Work] = []  # done by a thread, and not told yet
+        self._thread_free = Waitable()
         self._current: Task | None = None
 
     def watch(self, fd: int, on_ready: Callable[[], None] | None = None) -> Channel:
@@ -136,17 +159,22 @@ class Loop:
 
     def on_signal(self, number: int, callback: Callable[[], None]) -> None:
         """Run a callback in the loop when a signal arrives. Main thread only."""
+        if not self._signals:
+            signal.set_wakeup_fd(self._waker().fileno(), warn_on_full_buffer=False)
+        self._signals[number] = callback
+        signal.signal(number, _note_signal)
+
+    def _waker(self) -> Any:
+        """Return the socket that wakes the loop: a byte is a signal's number, 0 is a thread's end."""
         if self._wakeup is None:
             reader, writer = socket.socketpair()
             reader.setblocking(False)
             writer.setblocking(False)
             self._wakeup = reader, writer
-            self.watch(reader.fileno(), self._deliver_signals)
-            signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        self._signals[number] = callback
-        signal.signal(number, _note_signal)
+            self.watch(reader.fileno(), self._woken)
+        return self._wakeup[1]
 
-    def _deliver_signals(self) -> None:
+    def _woken(self) -> None:
         if self._wakeup is None:
             return
         try:
@@ -156,15 +184,39 @@ class Loop:
         for number in set(numbers):
             if callback := self._signals.get(number):
                 self._guarded(callback)
+        while self._worked:
+            work = self._worked.pop()
+            work.done = True
+            self._working -= 1
+            self.notify(work)
+            self.notify(self._thread_free)
+
+    async def in_thread(self, function: Callable[..., Any], *arguments: Any, deadline: float = NEVER) -> Any:
+        """Return what a function returns, which runs beside the loop; raise what it raises.
+
+        Raises as `wait` does too. A function cannot be stopped: when the deadline passes, it goes on and nobody is
+        told. It must not import what imports `threading`, which takes the first thread that imports it for the main
+        one.
+        """
+        while self._working >= THREADS:
+            await self.wait(self._thread_free, deadline)
+        work = _Work(function, arguments)
+        start_new_thread(_run_work, (work, self._worked, self._waker()))
+        self._working += 1
+        while not work.done:
+            await self.wait(work, deadline)
+        if work.failure is not None:
+            raise work.failure
+        return work.result
 
     def close(self) -> None:
-        """Give back the epoll and the signals."""
-        if self._wakeup is not None:
-            signal.set_wakeup_fd(-1)
-            for number in self._signals:
-                signal.signal(number, signal.SIG_DFL)
-            for end in self._wakeup:
-                end.close()
+        """Give back the epoll, and the signals to whom they belonged."""
+        if self._signals:
+            signal.set_wakeup_fd(self._others_wakeup)
+            for number, handler in self._others_handlers.items():
+                signal.signal(number, handler)
+        for end in self._wakeup or ():
+            end.close()
         self._epoll.close()
 
     # --- waiting ------------------------------------------------------------------------------------------------------
@@ -389,3 +441,16 @@ _suspension = _Suspension()
 
 def _note_signal(_number: int, _frame: object) -> None:
     """Do nothing: the wake-up descriptor has the number, and the loop runs the callback."""
+
+
+def _run_work(work: _Work, worked: list[_Work], waker: Any) -> None:
+    """Be the thread."""
+    try:
+        work.result = work.function(*work.arguments)
+    except BaseException as error:  # noqa: BLE001  # it is the business of the one who waits
+        work.failure = error
+    worked.append(work)
+    try:
+        waker.send(b"\0")
+    except OSError:  # full, so that the loop wakes anyway; or closed
+        pass

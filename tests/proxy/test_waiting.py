@@ -443,7 +443,7 @@ def test_a_signal_runs_its_callback_in_the_loop(loop):
     try:
         outcome(loop, main())
         loop.close()
-        assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGUSR1) == before
         assert signal.set_wakeup_fd(-1) == -1
     finally:
         signal.signal(signal.SIGUSR1, before)

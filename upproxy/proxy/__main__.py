@@ -15,12 +15,19 @@ def main() -> int:
     started = monotonic()
     if not __package__:
         sys.path.insert(0, __file__.rpartition("/upproxy/proxy/")[0])
+    from upproxy.proxy.lean import signal
     from upproxy.proxy.manifest import ManifestError
-    from upproxy.proxy.runtime.artefact import prepare
+    from upproxy.proxy.runtime.artefact import prepare, variable
     from upproxy.proxy.upstream.spawn import SpawnError
 
+    if not variable("AWS_LAMBDA_RUNTIME_API").rpartition(":")[2].isdigit():
+        message = "AWS_LAMBDA_RUNTIME_API is not set to HOST:PORT. This is the process that runs inside Lambda; "
+        sys.stderr.write(f"{message}on your own machine, `upproxy start` runs it for you.\n")
+        return 2
     try:
         manifest, start = prepare()
+        # Until it can be heard, a SIGTERM waits: it would end us and leave the app behind.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         child = start(0)
     except (ManifestError, SpawnError, OSError) as error:
         from upproxy.proxy.runtime.process import give_up

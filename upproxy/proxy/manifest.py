@@ -113,4 +113,7 @@ def load(path: str) -> Manifest:
         raise ManifestError(f"the manifest {path} is no JSON: {error}") from None
     if not isinstance(document, dict):
         raise ManifestError(f"the manifest {path} is no JSON object")
-    return Manifest(document)
+    try:
+        return Manifest(document)
+    except KeyError as missing:
+        raise ManifestError(f"the manifest {path} lacks {missing}") from None

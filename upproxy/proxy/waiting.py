@@ -160,9 +160,9 @@ class Loop:
     def on_signal(self, number: int, callback: Callable[[], None]) -> None:
         """Run a callback in the loop when a signal arrives. Main thread only."""
         if not self._signals:
-            signal.set_wakeup_fd(self._waker().fileno(), warn_on_full_buffer=False)
+            self._others_wakeup = signal.set_wakeup_fd(self._waker().fileno(), warn_on_full_buffer=False)
         self._signals[number] = callback
-        signal.signal(number, _note_signal)
+        self._others_handlers.setdefault(number, signal.signal(number, _note_signal))
 
     def _waker(self) -> Any:
         """Return the socket that wakes the loop: a byte is a signal's number, 0 is a thread's end."""
@@ -212,7 +212,10 @@ class Loop:
     def close(self) -> None:
         """Give back the epoll, and the signals to whom they belonged."""
         if self._signals:
-            signal.set_wakeup_fd(self._others_wakeup)
+            try:
+                signal.set_wakeup_fd(self._others_wakeup)
+            except (OSError, ValueError):  # it has been closed since
+                signal.set_wakeup_fd(-1)
             for number, handler in self._others_handlers.items():
                 signal.signal(number, handler)
         for end in self._wakeup or ():

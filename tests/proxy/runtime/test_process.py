@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import random
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ways import Lambda
+from tests.conformance.ways import PROCESS, Lambda
 from tests.proxy.runtime.conftest import APP
 from tests.proxy.runtime.events import http
 from upproxy.local.instance import StartFailed
@@ -245,6 +246,22 @@ def test_manifest_of_another_version(tmp_path: Path) -> None:
             one.ready()
     finally:
         one.close()
+
+
+def test_terminated_while_the_app_starts(start: Starter, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    one = start(f"exec cat {gate}")
+    with open(gate, "w"):  # opened when cat is there
+        one.terminate()
+        assert one.exited() == 0
+
+
+def test_without_a_runtime_api() -> None:
+    done = subprocess.run(PROCESS, capture_output=True, env={}, text=True, check=False)
+    assert done.returncode == 2
+    assert "upproxy start" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_slow_start_is_reported_in_time_and_waited_for(start: Starter, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from upproxy.proxy.waiting import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-
     from upproxy.proxy.waiting import Loop, Task
 
 PAYLOAD_LIMIT = 6_291_556  # bytes of a buffered response, from the Runtime API's own check

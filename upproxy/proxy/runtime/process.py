@@ -21,7 +21,7 @@ from upproxy.proxy.runtime.instance import Instance
 from upproxy.proxy.upstream.client import Client
 from upproxy.proxy.upstream.forwarding import Forwarding
 from upproxy.proxy.upstream.output import Output
-from upproxy.proxy.upstream.supervisor import FAILED, READY, Supervisor
+from upproxy.proxy.upstream.supervisor import FAILED, READY, STARTING, Supervisor
 from upproxy.proxy.waiting import DeadlineExceeded, InPlace, Parking
 
 TYPE_CHECKING = False
@@ -84,7 +84,7 @@ class Proxy:
     async def initialise(self, deadline: float) -> None:
         """Wait for the app until it is ready or the moment has come. The state of the supervisor tells which."""
         try:
-            while self.supervisor.state not in (READY, FAILED):
+            while self.supervisor.state == STARTING:
                 await self.loop.wait(self.supervisor.changed, deadline)
         except DeadlineExceeded:
             self.log.write("warn", "the app is not ready yet; the first request will wait for it")
@@ -114,12 +114,14 @@ class Runtime:
         self._slots = slots
         self._apis: list[RuntimeApi] = []
         self._stopping = False
-        self.exit_code = 0
+        self._verdict = 0
+        self.exit_code = EXIT_INIT  # unless `run` comes to its end
 
     async def run(self) -> None:
         """Initialise, then serve until stopped. `exit_code` tells how it went."""
         proxy = self._proxy
         proxy.loop.on_signal(signal.SIGTERM, self.stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         api = self._new_api()
         try:
             if await self._initialise(api):
@@ -128,10 +130,11 @@ class Runtime:
                 await self._slot(api)
         except ApiError as error:
             proxy.log.write("error", str(error))
-            self.exit_code = self.exit_code or EXIT_INIT
+            self._verdict = self._verdict or EXIT_INIT
         self.stop()
         while proxy.supervisor.alive:
             await proxy.loop.wait(proxy.supervisor.changed)
+        self.exit_code = self._verdict
 
     def stop(self) -> None:
         """End: no further invocation is taken, the app is asked to finish."""
@@ -155,14 +158,14 @@ class Runtime:
         if self._stopping:
             return False
         if proxy.supervisor.state == FAILED:
-            self.exit_code = EXIT_SNAPSHOT if kind == "snap-start" else EXIT_INIT
+            self._verdict = EXIT_SNAPSHOT if kind == "snap-start" else EXIT_INIT
             await api.init_error(*proxy.failure())
             return False
         if kind == "snap-start":
             proxy.client.drop_connections()
             await api.restore_next()
             if proxy.supervisor.state != READY:
-                self.exit_code = EXIT_RESTORE
+                self._verdict = EXIT_RESTORE
                 await api.restore_error("UpProxy.AppNotRestored", proxy.supervisor.reason)
                 return False
         return True
@@ -175,14 +178,14 @@ class Runtime:
                 invocation, event = await api.next()
                 await self._serve(api, invocation, event)
                 if proxy.supervisor.state == FAILED:
-                    self.exit_code = EXIT_INIT  # it never was ready: a new environment begins anew
+                    self._verdict = EXIT_INIT  # it never was ready: a new environment begins anew
                     self.stop()
         except Stopping:
             pass
         except ApiError as error:
             if not self._stopping:
                 proxy.log.write("error", str(error))
-                self.exit_code = EXIT_INIT
+                self._verdict = EXIT_INIT
                 self.stop()
         finally:
             api.close()

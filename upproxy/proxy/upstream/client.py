@@ -158,6 +158,8 @@ class Client:
                     await self._supervisor.gone(min(deadline, monotonic() + NOTICE))
                 except DeadlineExceeded:
                     pass
+            except OSError as error:  # no descriptor or port to be had
+                raise UpstreamUnavailable(f"cannot connect to the app: {error.strerror}") from None
             except DeadlineExceeded:
                 raise UpstreamUnavailable(
                     self._supervisor.reason or "the app was not ready in time", state=self._supervisor.state

@@ -151,7 +151,11 @@ class Supervisor:
     def _look(self) -> None:
         """See whether the app is ready, and look again soon if not."""
         waited = monotonic() - self._child.started
-        if self._accepts():
+        try:
+            accepts = self._accepts()
+        except OSError:  # no descriptor to be had; there may be one the next time
+            accepts = False
+        if accepts:
             self._stop_probing()
             self._move("answered")
         elif waited > self._listen_timeout:
@@ -167,21 +171,21 @@ class Supervisor:
     def _accepts(self) -> bool:
         listener = self._child.listener
         if listener is None:
-            return self._connect(blocking=True)
+            return self._connects()
         if self._probe is None:
-            self._connect(blocking=False)
+            self._probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+            self._probe.setblocking(False)
+            self._probe.connect_ex((LOOPBACK.encode(), self._child.port))
+            return False  # it need not be in the queue yet
         # The probe lies in the accept queue until the app takes it: no request is made, nothing is in the app's log.
         return not any(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)[_ACCEPT_QUEUE])
 
-    def _connect(self, *, blocking: bool) -> bool:
+    def _connects(self) -> bool:
         probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
-        probe.setblocking(blocking)
-        error = probe.connect_ex((LOOPBACK.encode(), self._child.port))
-        if blocking:
+        try:
+            return bool(probe.connect_ex((LOOPBACK.encode(), self._child.port)) == 0)
+        finally:
             probe.close()
-            return error == 0
-        self._probe = probe
-        return False
 
     def _stop_probing(self) -> None:
         if self._probe is not None:

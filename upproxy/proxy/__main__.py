@@ -28,7 +28,7 @@ def main() -> int:
         manifest, start = prepare()
         # Until it can be heard, a SIGTERM waits: it would end us and leave the app behind.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-        child = start(0)
+        child = None if start is None else start(0)
     except (ManifestError, SpawnError, OSError) as error:
         from upproxy.proxy.runtime.process import give_up
 

@@ -59,7 +59,10 @@ class HealthOptions(Options):
 
 
 class Manifest:
-    """The whole of it. `version` is the release's name, empty for local runs."""
+    """The whole of it. `version` is the release's name, empty for local runs.
+
+    `upstream` is None where there is no app, but files alone.
+    """
 
     def __init__(self, document: dict[str, Any]) -> None:
         found = document.get("manifest_version")
@@ -71,7 +74,8 @@ class Manifest:
         self.name: str = document["name"]
         self.stage: str = document["stage"]
         self.version: str = document.get("version", "")
-        self.upstream = UpstreamOptions.from_manifest(document["upstream"])
+        upstream = document["upstream"]
+        self.upstream = None if upstream is None else UpstreamOptions.from_manifest(upstream)
         self.events = EventOptions.from_manifest(document.get("events"))
         self.logs = LogOptions.from_manifest(document.get("logs"))
         self.health = HealthOptions.from_manifest(document.get("health"))

@@ -20,10 +20,11 @@ _ORDER: tuple[type[Codec], ...] = (FunctionUrl, HttpApi, AlbMultiValue, Alb, Htt
 
 
 class Codecs:
-    """One codec a source, made once."""
+    """One codec a source, made once. `streaming` are the sources whose replies are streamed."""
 
     def __init__(self, options: EventOptions) -> None:
         self._codecs = [codec(options) for codec in _ORDER]
+        self.streaming = frozenset(codec.name for codec in _ORDER if codec.streams and options.streaming)
         self._trigger = Trigger(options) if options.triggers is not None else None
 
     def codec_for(self, event: object) -> Codec:

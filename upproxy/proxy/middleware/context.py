@@ -15,12 +15,27 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """The same for all of them: the log, the loop, the stage, and the app's folder."""
+    """The same for all of them: the log, the loop, the stage, and the app's folder.
 
-    __slots__ = ("directory", "log", "loop", "stage")
+    `streams` are the sources of events whose replies are streamed; those of all others are buffered, and their
+    payload, base64 included, is `payload_limit` bytes at most.
+    """
 
-    def __init__(self, *, log: Log, loop: Loop, stage: str, directory: str) -> None:
+    __slots__ = ("directory", "log", "loop", "payload_limit", "stage", "streams")
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        loop: Loop,
+        stage: str,
+        directory: str,
+        streams: frozenset[str] = frozenset(),
+        payload_limit: int = 6_291_556,
+    ) -> None:
         self.log = log
         self.loop = loop
         self.stage = stage
         self.directory = directory
+        self.streams = streams
+        self.payload_limit = payload_limit

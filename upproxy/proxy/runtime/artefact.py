@@ -22,21 +22,26 @@ def variable(name: str) -> str:
     return posix.environ.get(name.encode(), b"").decode("utf-8", "surrogateescape")
 
 
-def prepare() -> tuple[Manifest, Callable[[int], Child]]:
+def prepare() -> tuple[Manifest, Callable[[int], Child] | None]:
     """Go to the app's folder; return the manifest, and a function that starts the app for the nth time.
+
+    There is no such function where the manifest has no app, but files alone.
 
     Raises ManifestError, and OSError where the folder is not there.
     """
     if task_root := variable("LAMBDA_TASK_ROOT"):
         posix.chdir(task_root)
     manifest = load(variable("UPPROXY_MANIFEST") or f"{ROOT}/manifest.json")
+    upstream = manifest.upstream
+    if upstream is None:
+        return manifest, None
     packages = f"{ROOT}/packages"
     if not posix.access(packages, posix.X_OK):
         packages = ""
 
     def start(restarts: int) -> Child:
         return spawn(
-            manifest.upstream,
+            upstream,
             stage=manifest.stage,
             restarts=restarts,
             launchers=f"{ROOT}/upproxy/launchers",

@@ -41,7 +41,7 @@ def _initialise() -> Proxy:
         report(log, error, "")
 
     loop = InPlace(on_error)
-    proxy = Proxy(loop, log, manifest, start(0), start, started)
+    proxy = Proxy(loop, log, manifest, None if start is None else start(0), start, started)
     loop.run(proxy.initialise(started + INIT_LIMIT))
     if proxy.supervisor.state == FAILED:
         reason = proxy.failure()[1]

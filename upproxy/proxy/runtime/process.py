@@ -13,7 +13,7 @@ from upproxy.proxy.log import Log
 from upproxy.proxy.middleware.context import Context
 from upproxy.proxy.middleware.failures import report
 from upproxy.proxy.runtime.access import AccessLog
-from upproxy.proxy.runtime.api import ApiError, RuntimeApi
+from upproxy.proxy.runtime.api import PAYLOAD_LIMIT, ApiError, RuntimeApi
 from upproxy.proxy.runtime.artefact import variable
 from upproxy.proxy.runtime.direct import DirectMessages
 from upproxy.proxy.runtime.entrypoint import Entrypoint, InvocationFailed, Reply
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from upproxy.proxy.manifest import Manifest
     from upproxy.proxy.messages import Invocation
+    from upproxy.proxy.middleware.context import Handler
+    from upproxy.proxy.upstream.absent import NoApp
     from upproxy.proxy.upstream.spawn import Child
     from upproxy.proxy.waiting import Loop
 
@@ -49,7 +51,13 @@ class Proxy:
     """Everything behind the Runtime API, put together: what the process and the plain handler share."""
 
     def __init__(
-        self, loop: Loop, log: Log, manifest: Manifest, child: Child, start: Callable[[int], Child], started: float
+        self,
+        loop: Loop,
+        log: Log,
+        manifest: Manifest,
+        child: Child | None,
+        start: Callable[[int], Child] | None,
+        started: float,
     ) -> None:
         """`start` makes a new process of the app; `started` is the `time.monotonic()` moment of our own start."""
         in_flight: set[str] = set()
@@ -57,24 +65,44 @@ class Proxy:
         self.loop = loop
         self.log = log
         self.in_flight = in_flight
-        self.output = Output(loop, log, manifest.logs, in_flight)
-        self.supervisor = Supervisor(loop, log, self.output, start, child, listen_timeout=options.listen_timeout)
-        self.client = Client(
-            loop,
-            self.supervisor,
-            self.output,
-            Forwarding(stage=manifest.stage, function=_function()),
-            timeout=options.timeout,
-            listen_timeout=options.listen_timeout,
-            trusts_idle=not isinstance(options.command, str),
-        )
+        self.output: Output | NoApp
+        self.supervisor: Supervisor | NoApp
+        self.client: Client | NoApp
+        if options is None or child is None or start is None:
+            from upproxy.proxy.upstream.absent import NoApp
+
+            self.output = self.supervisor = self.client = NoApp()
+        else:
+            self.output = Output(loop, log, manifest.logs, in_flight)
+            self.supervisor = Supervisor(loop, log, self.output, start, child, listen_timeout=options.listen_timeout)
+            self.client = Client(
+                loop,
+                self.supervisor,
+                self.output,
+                Forwarding(stage=manifest.stage, function=_function()),
+                timeout=options.timeout,
+                listen_timeout=options.listen_timeout,
+                trusts_idle=not isinstance(options.command, str),
+            )
         self.instance = Instance(started, manifest.version)
-        context = Context(log=log, loop=loop, stage=manifest.stage, directory=posix.getcwd())
+        codecs = Codecs(manifest.events)
+        context = Context(
+            log=log,
+            loop=loop,
+            stage=manifest.stage,
+            directory=posix.getcwd(),
+            streams=codecs.streaming,
+            payload_limit=PAYLOAD_LIMIT,
+        )
+        asked: Handler = self.client  # by the health check
+        if options is None:
+            files = {name: section for name, section in manifest.middleware.items() if name == "static"}
+            asked = chain.build(asked, files, context)
         self.entrypoint = Entrypoint(
-            codecs=Codecs(manifest.events),
+            codecs=codecs,
             streaming=manifest.events.streaming,
             handler=chain.build(self.client, manifest.middleware, context),
-            direct=DirectMessages(loop, manifest, self.instance, self.client),
+            direct=DirectMessages(loop, manifest, self.instance, asked),
             access=AccessLog(log, manifest),
             instance=self.instance,
             log=log,
@@ -243,7 +271,7 @@ class Runtime:
                 reply.failure = closed
 
 
-def run(manifest: Manifest, child: Child, start: Callable[[int], Child], started: float) -> int:
+def run(manifest: Manifest, child: Child | None, start: Callable[[int], Child] | None, started: float) -> int:
     """Be the runtime process for an app that has been started; return the exit code."""
     log = Log()
     slots = max(1, int(variable("AWS_LAMBDA_MAX_CONCURRENCY") or "1"))

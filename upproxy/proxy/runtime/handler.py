@@ -10,6 +10,7 @@ from time import monotonic, time
 
 from upproxy.proxy.lean import loads
 from upproxy.proxy.log import Log
+from upproxy.proxy.manifest import ManifestError
 from upproxy.proxy.messages import Invocation
 from upproxy.proxy.middleware.failures import report
 from upproxy.proxy.runtime.artefact import prepare, variable
@@ -41,7 +42,10 @@ def _initialise() -> Proxy:
         report(log, error, "")
 
     loop = InPlace(on_error)
-    proxy = Proxy(loop, log, manifest, None if start is None else start(0), start, started)
+    try:
+        proxy = Proxy(loop, log, manifest, None if start is None else start(0), start, started)
+    except ManifestError as error:
+        raise InitError(str(error)) from None
     loop.run(proxy.initialise(started + INIT_LIMIT))
     if proxy.supervisor.state == FAILED:
         reason = proxy.failure()[1]

@@ -10,6 +10,7 @@ from upproxy.proxy.events import Codecs
 from upproxy.proxy.http1 import Closed
 from upproxy.proxy.lean import JSONError, loads, signal
 from upproxy.proxy.log import Log
+from upproxy.proxy.manifest import ManifestError
 from upproxy.proxy.middleware.context import Context
 from upproxy.proxy.middleware.failures import report
 from upproxy.proxy.runtime.access import AccessLog
@@ -59,7 +60,10 @@ class Proxy:
         start: Callable[[int], Child] | None,
         started: float,
     ) -> None:
-        """`start` makes a new process of the app; `started` is the `time.monotonic()` moment of our own start."""
+        """`start` makes a new process of the app; `started` is the `time.monotonic()` moment of our own start.
+
+        Raises ManifestError for options that middleware cannot use, when nothing of all this is left running.
+        """
         in_flight: set[str] = set()
         options = manifest.upstream
         self.loop = loop
@@ -95,13 +99,18 @@ class Proxy:
             payload_limit=PAYLOAD_LIMIT,
         )
         asked: Handler = self.client  # by the health check
-        if options is None:
-            files = {name: section for name, section in manifest.middleware.items() if name == "static"}
-            asked = chain.build(asked, files, context)
+        try:
+            handler = chain.build(self.client, manifest.middleware, context)
+            if options is None:
+                files = {name: section for name, section in manifest.middleware.items() if name == "static"}
+                asked = chain.build(asked, files, context)
+        except ManifestError:
+            self.close()
+            raise
         self.entrypoint = Entrypoint(
             codecs=codecs,
             streaming=manifest.events.streaming,
-            handler=chain.build(self.client, manifest.middleware, context),
+            handler=handler,
             direct=DirectMessages(loop, manifest, self.instance, asked),
             access=AccessLog(log, manifest),
             instance=self.instance,
@@ -276,7 +285,10 @@ def run(manifest: Manifest, child: Child | None, start: Callable[[int], Child] |
     log = Log()
     slots = max(1, int(variable("AWS_LAMBDA_MAX_CONCURRENCY") or "1"))
     loop = _loop(log, slots)
-    proxy = Proxy(loop, log, manifest, child, start, started)
+    try:
+        proxy = Proxy(loop, log, manifest, child, start, started)
+    except ManifestError as error:
+        return give_up(str(error))
     runtime = Runtime(proxy, variable("AWS_LAMBDA_RUNTIME_API"), slots)
     try:
         loop.run(runtime.run())

@@ -109,7 +109,7 @@ def test_launchers_import_nothing_of_ours_but_what_lies_beside_them():
             assert not module.startswith("upproxy.") or module.startswith("upproxy.launchers"), f"{name}: {module}"
 
 
-BOTTOM = {"lean", "waiting", "messages", "errors", "options", "manifest", "log", "http1"}
+BOTTOM = {"lean", "waiting", "messages", "errors", "options", "manifest", "poller", "log", "http1"}
 LAYERS = {"events": 1, "middleware": 1, "upstream": 1, "chain": 2, "runtime": 3, "__main__": 4}
 
 

@@ -10,6 +10,7 @@ import errno
 import select
 
 from upproxy.proxy.lean import socket
+from upproxy.proxy.poller import ENDED
 from upproxy.proxy.waiting import NEVER
 
 TYPE_CHECKING = False
@@ -131,7 +132,7 @@ class Connection:
         self._send_failed = False
         self.channel = loop.watch(sock.fileno())
         self._poll = select.poll()
-        self._poll.register(self.channel.fd, select.POLLIN | select.POLLRDHUP)
+        self._poll.register(self.channel.fd, ENDED)
 
     @classmethod
     async def open(cls, loop: Loop, address: tuple[str, int], deadline: float = NEVER) -> Connection:

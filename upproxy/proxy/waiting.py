@@ -19,11 +19,11 @@ The rules that the code below follows:
 
 from __future__ import annotations
 
-import select
 from _thread import start_new_thread
 from time import monotonic
 
 from upproxy.proxy.lean import signal, socket
+from upproxy.proxy.poller import EDGES, OVER, READ, WRITE, Poller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 
 NEVER = float("inf")
 THREADS = 2  # that work at once: a function of Lambda seldom has more processors, and hashing takes memory
-
-_READ = select.EPOLLIN
-_WRITE = select.EPOLLOUT
-_OVER = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-_EDGES = _READ | _WRITE | select.EPOLLRDHUP | select.EPOLLET
 
 
 class DeadlineExceeded(Exception):  # the moment, not a fault
@@ -121,7 +116,7 @@ class Loop:
     """
 
     def __init__(self, on_error: Callable[[Exception], None]) -> None:
-        self._epoll = select.epoll()
+        self._epoll = Poller()
         self._poll = self._epoll.poll
         self._channels: dict[int, Channel] = {}
         self._timers: list[Timer] = []
@@ -140,7 +135,7 @@ class Loop:
         """Put a non-blocking descriptor into the epoll."""
         channel = Channel(fd, on_ready)
         self._channels[fd] = channel
-        self._epoll.register(fd, _EDGES)
+        self._epoll.register(fd, EDGES)
         return channel
 
     def unwatch(self, channel: Channel) -> None:
@@ -281,12 +276,12 @@ class Loop:
         batch = self._poll() if until == NEVER else self._poll(max(0.0, until - monotonic()))
         channels = self._channels
         for channel, mask in [(channels[fd], mask) for fd, mask in batch if fd in channels]:
-            if mask & _OVER:
+            if mask & OVER:
                 channel.over = channel.may_read = channel.may_write = True
             else:
-                if mask & _READ:
+                if mask & READ:
                     channel.may_read = True
-                if mask & _WRITE:
+                if mask & WRITE:
                     channel.may_write = True
             if channel.on_ready is not None and channel.fd >= 0:  # not closed earlier in this batch
                 self._guarded(channel.on_ready)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 BACKLOG = 1_024
 
+# Whether the system tells how many connections wait at a listening socket (Linux does, macOS does not).
+QUEUE_IS_TOLD = hasattr(socket, "TCP_INFO")
+
 # What the app must not see: it is a client of nobody's Runtime API, and the manifest is ours.
 _PRIVATE = (b"AWS_LAMBDA_RUNTIME_API", b"UPPROXY_MANIFEST")
 
@@ -64,7 +67,8 @@ def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers:
         else:
             # Accepted sockets inherit it; without it uvicorn needs 44 ms for every request on a kept connection.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            listener.listen(BACKLOG)
+            if QUEUE_IS_TOLD:
+                listener.listen(BACKLOG)
             posix.set_inheritable(listener.fileno(), True)
             fd = str(listener.fileno())
             argv = [word.replace("{fd}", fd).replace("{launchers}", launchers) for word in words]
@@ -95,6 +99,9 @@ def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers:
     posix.close(err_write)
     if listener is not None:
         posix.set_inheritable(listener.fileno(), False)
+        if not QUEUE_IS_TOLD:  # then the app's listening is what tells that it is ready, as with `$PORT`
+            listener.close()
+            listener = None
     posix.set_blocking(out_read, False)
     posix.set_blocking(err_read, False)
     return Child(pid, port, listener, out_read, err_read)

@@ -206,11 +206,17 @@ class Supervisor:
     def _reap(self) -> None:
         if self.alive:
             pid = self._child.pid
-            # The group is killed while its leader's number is still taken, so that it cannot hit anybody else.
-            if posix.waitid(posix.P_PID, pid, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT) is not None:
-                self._signal_group(signal.SIGKILL)
-                _, status = posix.waitpid(pid, 0)
-                self._exited(status)
+            # The group is killed while its leader's number is still taken, so that it cannot hit anybody else;
+            # where that cannot be had (macOS before Python 3.13), right after.
+            if hasattr(posix, "waitid"):
+                if posix.waitid(posix.P_PID, pid, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT) is not None:
+                    self._signal_group(signal.SIGKILL)
+                    self._exited(posix.waitpid(pid, 0)[1])
+            else:
+                ended, status = posix.waitpid(pid, posix.WNOHANG)
+                if ended:
+                    self._signal_group(signal.SIGKILL)
+                    self._exited(status)
         if posix.getpid() == 1:  # in a container, orphans are ours as well
             _reap_orphans()
 

@@ -67,7 +67,9 @@ class Config:
             "name": settings.name,
             "stage": self.stage,
             "version": "",
-            "upstream": {
+            "upstream": None
+            if self.app.command is None
+            else {
                 **sections["proxy"],
                 "command": self.app.command,
                 "environment": dict(sorted(settings.environment.items())),
@@ -101,6 +103,8 @@ def load(directory: str, stage: str = "development", command: str | None = None,
     given = settings.model_fields_set
     warnings += [f"`{key}` is accepted but not acted on in this version" for key in LATER if key in given]
     app = infer(directory, settings, command, python)
+    if app.command is None:
+        settings = settings.model_copy(update={"type": "static"})
     return Config(directory, stage, file, settings, app, (*warnings, *app.warnings))
 
 

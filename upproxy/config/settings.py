@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from upproxy.config import middleware
 from upproxy.config.derive import Strict, derive
 from upproxy.config.middleware.auth import Rule
 from upproxy.config.middleware.compress import Compress
@@ -30,7 +31,7 @@ from upproxy.config.values import (
 )
 from upproxy.proxy import manifest
 
-LATER = ("auth", "compress", "cors", "error_pages", "headers", "inject", "redirects", "static")
+LATER = ("auth", "cors", "headers", "redirects")
 """Keys that are checked, though the middleware that acts on them does not exist yet."""
 
 
@@ -303,6 +304,20 @@ class Settings(Strict):
     """Alarms on metrics."""
     actions: list[Action] = []
     """Whom alarms tell."""
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if found := middleware.conflicts(self):
+            raise ValidationError.from_exception_data(
+                "up.yml",
+                [
+                    InitErrorDetails(
+                        type=PydanticCustomError("conflict", "{said}", {"said": said}), loc=path, input=None
+                    )
+                    for path, said in found
+                ],
+            )
+        return self
 
 
 class StageSettings(Settings):

@@ -27,11 +27,12 @@ MAX_FOUND = 4
 class App(NamedTuple):
     """How the app is started.
 
-    `command` is as in `UpstreamOptions`; `found` is a sentence that says what was found and how to override it;
-    `framework`, `target` (`module:app`) and `server` are empty for a command of the person's own.
+    `command` is as in `UpstreamOptions`, None for a site of files alone; `found` is a sentence that says what was found
+    and how to override it; `framework`, `target` (`module:app`) and `server` are empty for a command of the person's
+    own.
     """
 
-    command: list[str] | str
+    command: list[str] | str | None
     found: str
     framework: str = ""
     target: str = ""
@@ -63,13 +64,16 @@ def infer(directory: str, settings: StageSettings, command: str | None, python: 
     dependencies = Dependencies(directory, python)
     if command:
         return _own(command, "the command of `-c`", dependencies)
+    if settings.type == "static":
+        unused = [key for key in ("app", "server", "triggers") if getattr(settings, key)]
+        unused += ["proxy.command"] if settings.proxy.command else []
+        idle = tuple(f"`{key}` is not used, since `type: static` means that there is no app" for key in unused)
+        return App(None, f"a static site in {_shown(settings.static.dir)}, as `type` says", warnings=idle)
     if settings.proxy.command:
         app = _own(settings.proxy.command, "the command of `proxy.command`", dependencies)
         unused = [key for key in ("app", "server") if getattr(settings, key)]
-        idle = (f"`{key}` is not used, since there is `proxy.command`" for key in unused)
+        idle = tuple(f"`{key}` is not used, since there is `proxy.command`" for key in unused)
         return app._replace(warnings=(*app.warnings, *idle))
-    if settings.type == "static":
-        raise _static(directory, settings.static.dir)
     sources = Sources(directory)
     if settings.app:
         return _served(_named(settings.app, directory, sources, settings), settings, python, dependencies)
@@ -85,7 +89,7 @@ def infer(directory: str, settings: StageSettings, command: str | None, python: 
     if target := _python(sources, places.everywhere(directory)):
         return _served(target, settings, python, dependencies)
     if others.static(directory):
-        raise _static(directory, ".")
+        return App(None, f"a static site, by its index.html, in {_shown(settings.static.dir)}; {OVERRIDE}")
     raise _nothing(sources)
 
 
@@ -191,11 +195,8 @@ def _placed(command: list[str], folder: str) -> list[str]:
     return ["sh", "-c", 'cd "$0" && exec "$@"', folder, *command]
 
 
-def _static(directory: str, folder: str) -> ConfigError:
-    return ConfigError(
-        f"{os.path.join(directory, folder)} is a static site, and this version serves apps only",
-        hint=f"Until then any file server will do: -c 'python3 -m http.server --directory {folder} \"$PORT\"'.",
-    )
+def _shown(folder: str | None) -> str:
+    return "this folder" if folder in (None, ".") else f"the folder {folder}"
 
 
 def _nothing(sources: Sources) -> ConfigError:

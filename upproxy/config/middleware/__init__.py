@@ -1,7 +1,8 @@
 """What up.yml says of each middleware: the model of its section, and what of it goes into the manifest.
 
 A module here is named like its middleware in `upproxy.proxy.middleware`. Its `section(settings, directory)` returns the
-middleware's options as plain data, or None where it is not wanted; `directory` is the project's folder.
+middleware's options as plain data, or None where it is not wanted; `directory` is the project's folder. It may have
+`conflicts(settings)`, which yields what of its section does not fit other keys: paths, each with what was expected.
 """
 
 from __future__ import annotations
@@ -9,12 +10,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from upproxy.config.middleware import compress, error_pages, inject, static
 from upproxy.proxy.chain import ORDER
 
 if TYPE_CHECKING:
-    from upproxy.config.settings import StageSettings
+    from upproxy.config.errors import Path
+    from upproxy.config.settings import Settings, StageSettings
 
-BUILT: dict[str, Any] = {}
+BUILT: dict[str, Any] = {
+    "inject": inject,
+    "error_pages": error_pages,
+    "compress": compress,
+    "static": static,
+}
 """The modules whose middleware exists, by name."""
 
 
@@ -22,6 +30,13 @@ def sections(settings: StageSettings, directory: str) -> dict[str, Any]:
     """Return the options of every middleware that is wanted, in the order of the chain."""
     wanted = {name: BUILT[name].section(settings, directory) for name in ORDER if name in BUILT}
     return {name: section for name, section in wanted.items() if section is not None}
+
+
+def conflicts(settings: Settings) -> list[tuple[Path, str]]:
+    """Return what does not fit together: paths, each with what was expected."""
+    return [
+        conflict for module in BUILT.values() if hasattr(module, "conflicts") for conflict in module.conflicts(settings)
+    ]
 
 
 def private(settings: StageSettings) -> list[str]:

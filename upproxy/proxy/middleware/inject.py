@@ -33,8 +33,11 @@ PIECE = 65_536  # bytes that are decoded in one go
 _CHARSET = re.compile(r""";\s*charset\s*=\s*["']?([^\s"';]+)""", re.IGNORECASE)
 # In these an ASCII byte need not be that character: they switch by escape sequences.
 _STATEFUL = ("iso2022", "iso-2022", "iso_2022", "hz", "utf7", "utf-7", "utf_7", "unicode-1-1-utf-7")
-_MARKUP = re.compile(rb"<(?:(!--)|(/?)(head|body|html|script|style|textarea|title)(?=[\s/>]))", re.IGNORECASE)
-_LONGEST = len(b"</textarea")  # what may have begun at the end of a chunk, before the character that decides
+_NAMES = (b"head", b"body", b"html", b"script", b"style", b"textarea", b"title")
+_MARKUP = re.compile(rb"<(?:(!--)|(/?)(%b)(?=[\s/>]))" % b"|".join(_NAMES), re.IGNORECASE)
+# What may have begun at the end of a chunk: it takes one more character to tell.
+_BEGINNINGS = (b"<!--", *(start + name for start in (b"<", b"</") for name in _NAMES))
+_LONGEST = max(map(len, _BEGINNINGS))
 _COMMENT = re.compile(rb"--!?>")
 _RAW = {
     name: re.compile(rb"</%b(?=[\s/>])" % name, re.IGNORECASE) for name in (b"script", b"style", b"textarea", b"title")
@@ -118,7 +121,8 @@ class Injector:
         if self._end is _COMMENT:
             return max(at, len(data) - 3)
         start = data.rfind(b"<", max(at, len(data) - _LONGEST))
-        return start if start >= 0 else len(data)
+        end = data[start:].lower()
+        return start if start >= 0 and any(one.startswith(end) for one in _BEGINNINGS) else len(data)
 
 
 class PlainStream:
@@ -156,6 +160,8 @@ class PlainStream:
             raise
 
     def _decode(self) -> bytes:
+        if not self._rest and not self._filled:
+            return b""
         if self._member is None or (self._member.eof and self._rest):
             self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
         try:

@@ -220,6 +220,8 @@ def test_example_loads(stage, tmp_path):
     assert config.name == "shop"
     assert config.warnings == (
         *(f"`{key}` is accepted but not acted on in this version" for key in LATER),
+        "`auth[4].basic`: Function URLs rename WWW-Authenticate, so that browsers do not ask for the password; "
+        "`endpoint: http_api` leaves it as it is",
         *(f"`{key}` is not used, since there is `proxy.command`" for key in ("app", "server")),
     )
 

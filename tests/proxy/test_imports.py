@@ -87,7 +87,7 @@ def test_parts_import_only_what_the_table_says(module):
             assert other == part or other in PARTS[part], f"{module} imports {imported}"
 
 
-VENDORED = {"pybase64"}  # beside the proxy where the build was asked for it, on first use; works without
+VENDORED = {"pybase64", "jwt"}  # beside the proxy where the build was asked for it, on first use
 STANDARD = {*sys.stdlib_module_names, "compression"}  # the latter from Python 3.14 on; works without
 
 

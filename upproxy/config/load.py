@@ -102,6 +102,7 @@ def load(directory: str, stage: str = "development", command: str | None = None,
         settings = StageSettings.model_validate({"name": _name_of(directory)})
     given = settings.model_fields_set
     warnings += [f"`{key}` is accepted but not acted on in this version" for key in LATER if key in given]
+    warnings += middleware.warnings(settings)
     app = infer(directory, settings, command, python)
     if app.command is None:
         settings = settings.model_copy(update={"type": "static"})

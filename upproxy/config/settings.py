@@ -31,7 +31,7 @@ from upproxy.config.values import (
 )
 from upproxy.proxy import manifest
 
-LATER = ("auth", "cors", "headers", "redirects")
+LATER = ("cors", "headers", "redirects")
 """Keys that are checked, though the middleware that acts on them does not exist yet."""
 
 

@@ -2,7 +2,8 @@
 
 A module here is named like its middleware in `upproxy.proxy.middleware`. Its `section(settings, directory)` returns the
 middleware's options as plain data, or None where it is not wanted; `directory` is the project's folder. It may have
-`conflicts(settings)`, which yields what of its section does not fit other keys: paths, each with what was expected.
+`conflicts(settings)`, which yields what of its section does not fit other keys: paths, each with what was expected; and
+`warnings(settings)`, which yields sentences.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from upproxy.config.middleware import compress, error_pages, inject, static
+from upproxy.config.middleware import auth, compress, error_pages, inject, static
 from upproxy.proxy.chain import ORDER
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from upproxy.config.settings import Settings, StageSettings
 
 BUILT: dict[str, Any] = {
-    "inject": inject,
-    "error_pages": error_pages,
+    "auth": auth,
     "compress": compress,
+    "error_pages": error_pages,
+    "inject": inject,
     "static": static,
 }
 """The modules whose middleware exists, by name."""
@@ -36,6 +38,13 @@ def conflicts(settings: Settings) -> list[tuple[Path, str]]:
     """Return what does not fit together: paths, each with what was expected."""
     return [
         conflict for module in BUILT.values() if hasattr(module, "conflicts") for conflict in module.conflicts(settings)
+    ]
+
+
+def warnings(settings: StageSettings) -> list[str]:
+    """Return sentences about what is allowed and may not be what is meant."""
+    return [
+        warning for module in BUILT.values() if hasattr(module, "warnings") for warning in module.warnings(settings)
     ]
 
 

@@ -14,6 +14,7 @@ URL_PATH = r"^/[^\s?#]*$"
 REFERENCE = r"^\$\{[a-zA-Z_][a-zA-Z0-9_]*\}$"
 PASSWORD = r"^\$"  # noqa: S105
 DURATION = r"^[1-9][0-9]*[smhd]$"
+MEDIA_TYPE = r"^[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]*\*?[a-z0-9!#$&^_.+-]*$"
 
 EXPECTED = {
     NAME: "a name of letters, digits and hyphens that starts with a letter, at most 48 characters",
@@ -24,6 +25,7 @@ EXPECTED = {
     REFERENCE: "a reference to an environment variable, such as ${API_KEY}, never the secret itself",
     PASSWORD: "a password's hash or a reference such as ${PASSWORD}, never the password itself",
     DURATION: "a duration, such as 30s, 5m or 1h",
+    MEDIA_TYPE: "a media type in small letters, such as text/html, text/* or application/*+json",
 }
 """What to say when a pattern is not matched."""
 
@@ -50,6 +52,7 @@ Reference = Annotated[str, Field(pattern=REFERENCE)]
 Level = Literal["debug", "info", "warn", "error", "fatal"]
 Seconds = Annotated[float, Field(gt=0, le=900)]
 Duration = Annotated[str, Field(pattern=DURATION)]
+MediaType = Annotated[str, Field(pattern=MEDIA_TYPE)]
 
 
 PythonVersion = Annotated[

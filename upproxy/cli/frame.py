@@ -22,6 +22,7 @@ from upproxy.cli.errors import INTERRUPTED, CommandError, UsageError, known
 from upproxy.cli.output import Output
 
 COMMANDS = {
+    "auth": ("upproxy.cli.auth", "Hash a password for up.yml."),
     "config": ("upproxy.cli.config", "Print the resolved configuration, the manifest or the schema."),
     "start": ("upproxy.cli.start", "Serve the app on this machine, the way Lambda will."),
     "version": ("upproxy.cli.version", "Print the version."),

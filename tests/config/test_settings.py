@@ -137,9 +137,10 @@ def test_no_folder():
 
 
 def test_accepted_but_not_acted_on(tmp_path):
-    (tmp_path / "up.yml").write_text("name: x\ncors: {enable: true}\nstages: {staging: {headers: {/: {A: b}}}}\n")
-    assert load(str(tmp_path), command="./x").warnings == ("`cors` is accepted but not acted on in this version",)
-    assert len(load(str(tmp_path), "staging", command="./x").warnings) == 2
+    (tmp_path / "up.yml").write_text("name: x\nstages: {staging: {redirects: {/a: {location: /b}}}}\n")
+    assert load(str(tmp_path), command="./x").warnings == ()
+    told = load(str(tmp_path), "staging", command="./x").warnings
+    assert told == ("`redirects` is accepted but not acted on in this version",)
 
 
 def test_later_keys_exist():
@@ -167,7 +168,9 @@ def test_manifest_is_what_the_proxy_reads(tmp_path):
         listen_timeout=2.5,
     )
     assert vars(manifest.events) == {"base_path": "", "streaming": True, "triggers": "/events"}
-    assert manifest.logs == LogOptions(disable=False, stdout="debug", stderr="error")
+    assert manifest.logs == LogOptions(
+        disable=False, stdout="debug", stderr="error", fields=[], redact=[], sample=1, metrics=False
+    )
     assert manifest.health == HealthOptions(path="/up", timeout=10)
     production = Manifest(load(str(tmp_path), "production").manifest())
     assert (production.events.base_path, production.events.streaming) == ("/api", False)

@@ -78,7 +78,7 @@ class Config:
             "events": vars(events),
             "logs": sections["logs"],
             "health": sections["health"],
-            "middleware": middleware.sections(settings, self.directory),
+            "middleware": middleware.sections(settings, self.directory, self.stage),
         }
 
 

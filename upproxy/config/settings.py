@@ -15,10 +15,13 @@ from upproxy.config.middleware.auth import Rule
 from upproxy.config.middleware.compress import Compress
 from upproxy.config.middleware.cors import Cors
 from upproxy.config.middleware.error_pages import ErrorPages
+from upproxy.config.middleware.headers import HeadersByPath, Secure
 from upproxy.config.middleware.inject import Inject
 from upproxy.config.middleware.redirects import Redirect
 from upproxy.config.middleware.static import Static
 from upproxy.config.values import (
+    LOGGED,
+    REDACTED,
     REGION,
     Duration,
     Level,
@@ -31,7 +34,7 @@ from upproxy.config.values import (
 )
 from upproxy.proxy import manifest
 
-LATER = ("cors", "headers", "redirects")
+LATER = ("cors", "redirects")
 """Keys that are checked, though the middleware that acts on them does not exist yet."""
 
 
@@ -134,6 +137,18 @@ else:
         disable=Annotated[bool, Field(description="Write no access line.")],
         stdout=Annotated[Level, Field(description="Level of the lines that the app prints.")],
         stderr=Annotated[Level, Field(description="Level of the lines that the app prints to stderr.")],
+        fields=Annotated[
+            list[Annotated[str, Field(pattern=LOGGED)]],
+            Field(description="What the line for a request has beside its usual fields."),
+        ],
+        redact=Annotated[
+            list[Annotated[str, Field(pattern=REDACTED)]],
+            Field(description="Query keys and header fields whose values no line has, beside the usual ones."),
+        ],
+        sample=Annotated[
+            float, Field(ge=0, le=1, description="The share of requests answered with 2xx that have a line.")
+        ],
+        metrics=Annotated[bool, Field(description="Write metrics for CloudWatch, in a line beside it.")],
     )
     Health = derive(
         manifest.HealthOptions,
@@ -284,8 +299,10 @@ class Settings(Strict):
     """Commands around building and deploying."""
     static: Static = Static()
     """Files served without the app."""
-    headers: dict[str, dict[str, Text]] = {}
-    """Response header fields by path; the most specific pattern wins."""
+    headers: HeadersByPath = {}
+    """Response header fields by path; the most specific pattern wins, and an empty text takes a field away."""
+    secure: bool | Secure = False
+    """Fields that make browsers careful: HSTS, nosniff, frames, referrer; on responses that do not have them."""
     redirects: dict[str, Redirect] = {}
     """Redirects and rewrites by path, with `:name` and `*`."""
     cors: Cors = Cors()

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from upproxy.proxy.events.fields import TOKEN
+from upproxy.proxy.middleware.patterns import Pattern, PatternError
+from upproxy.proxy.runtime.access import FIELDS
 
 NAME = r"^[a-zA-Z][a-zA-Z0-9-]{0,47}$"
 STAGE = r"^[a-z][a-z0-9-]{0,23}$"
@@ -14,6 +20,11 @@ URL_PATH = r"^/[^\s?#]*$"
 REFERENCE = r"^\$\{[a-zA-Z_][a-zA-Z0-9_]*\}$"
 PASSWORD = r"^\$"  # noqa: S105
 DURATION = r"^[1-9][0-9]*[smhd]$"
+HSTS = r"^(max-age=[0-9]+(; includeSubDomains)?(; preload)?)?$"
+SOURCE = r"^(none|self|[a-z][a-z0-9+.-]*:|([a-z][a-z0-9+.-]*://)?(\*\.)?[a-zA-Z0-9.-]+(:([0-9]+|\*))?)$"
+SIZE = r"^[1-9][0-9]*(b|kb|mb)$"
+LOGGED = rf"^({'|'.join(FIELDS)}|header\.[a-z0-9-]+)$"
+REDACTED = r"^[^\s&=]+$"
 MEDIA_TYPE = r"^[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]*\*?[a-z0-9!#$&^_.+-]*$"
 
 EXPECTED = {
@@ -25,6 +36,11 @@ EXPECTED = {
     REFERENCE: "a reference to an environment variable, such as ${API_KEY}, never the secret itself",
     PASSWORD: "a password's hash or a reference such as ${PASSWORD}, never the password itself",
     DURATION: "a duration, such as 30s, 5m or 1h",
+    HSTS: "a text such as max-age=31536000; includeSubDomains; preload, or an empty one",
+    SOURCE: "none, self, or an origin such as https://*.shop.example",
+    SIZE: "a size, such as 500kb or 1mb",
+    LOGGED: f"{', '.join(FIELDS)} or header.<name> in small letters",
+    REDACTED: "the name of a query key or header field",
     MEDIA_TYPE: "a media type in small letters, such as text/html, text/* or application/*+json",
 }
 """What to say when a pattern is not matched."""
@@ -44,6 +60,59 @@ WRITTEN_AS_TEXT = (
 )
 """Where a number or boolean is the text as it was written: `1.10` stays `1.10`, `true` stays `true`."""
 
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_BYTES = {"kb": 1024, "mb": 1024**2, "b": 1}
+
+
+def seconds(duration: str) -> int:
+    """Return the seconds of a duration such as `5m`."""
+    return int(duration[:-1]) * _SECONDS[duration[-1]]
+
+
+def bytes_of(size: int | str) -> int:
+    """Return the bytes of a size such as `1mb`, which is 1024 × 1024; a number is bytes already."""
+    if isinstance(size, int):
+        return size
+    unit = next(unit for unit in _BYTES if size.endswith(unit))
+    return int(size.removesuffix(unit)) * _BYTES[unit]
+
+
+def _expected(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("expected", "expected {sentence}", {"sentence": sentence})
+
+
+def _pattern(value: str) -> str:
+    try:
+        Pattern(value)
+    except PatternError as error:
+        raise _expected(str(error)) from None
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        pass
+    try:
+        near = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise _expected("a network such as 10.0.0.0/8, or an address") from None
+    raise _expected(f"a network without bits beyond its length, which would be {near}")
+
+
+def _field_name(value: str) -> str:
+    if not value or not TOKEN.issuperset(value):
+        raise _expected("the name of a header field, such as X-Total")
+    return value
+
+
+def _field_value(value: str) -> str:
+    if not value.isprintable():
+        raise _expected("one line without control characters")
+    return value
+
+
 Text = Annotated[str, WithJsonSchema({"type": ["string", "number", "boolean"]})]
 Name = Annotated[str, Field(pattern=NAME)]
 Variable = Annotated[str, Field(pattern=VARIABLE)]
@@ -52,6 +121,11 @@ Reference = Annotated[str, Field(pattern=REFERENCE)]
 Level = Literal["debug", "info", "warn", "error", "fatal"]
 Seconds = Annotated[float, Field(gt=0, le=900)]
 Duration = Annotated[str, Field(pattern=DURATION)]
+Size = Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=SIZE)]
+PathPattern = Annotated[str, AfterValidator(_pattern)]
+Network = Annotated[str, AfterValidator(_network)]
+FieldName = Annotated[str, AfterValidator(_field_name)]
+FieldValue = Annotated[Text, AfterValidator(_field_value)]
 MediaType = Annotated[str, Field(pattern=MEDIA_TYPE)]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from upproxy.config.middleware import auth, compress, error_pages, inject, static
+from upproxy.config.middleware import auth, compress, error_pages, headers, inject, static
 from upproxy.proxy.chain import ORDER
 
 if TYPE_CHECKING:
@@ -22,15 +22,18 @@ BUILT: dict[str, Any] = {
     "auth": auth,
     "compress": compress,
     "error_pages": error_pages,
+    "headers": headers,
     "inject": inject,
     "static": static,
 }
 """The modules whose middleware exists, by name."""
 
 
-def sections(settings: StageSettings, directory: str) -> dict[str, Any]:
-    """Return the options of every middleware that is wanted, in the order of the chain."""
+def sections(settings: StageSettings, directory: str, stage: str) -> dict[str, Any]:
+    """Return the options of every middleware that is wanted at a stage, in the order of the chain."""
     wanted = {name: BUILT[name].section(settings, directory) for name in ORDER if name in BUILT}
+    if stage != "production":
+        wanted["headers"] = headers.hidden(wanted["headers"])
     return {name: section for name, section in wanted.items() if section is not None}
 
 

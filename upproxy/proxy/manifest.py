@@ -44,11 +44,19 @@ class EventOptions(Options):
 
 
 class LogOptions(Options):
-    """The access line and the app's output (`logs` in up.yml). Levels are debug, info, warn, error or fatal."""
+    """The access line and the app's output (`logs` in up.yml). Levels are debug, info, warn, error or fatal.
+
+    `fields` are added to the access line, the values of what `redact` names are kept out of it. `sample` is the share
+    of answers with a status of 2xx that have a line. `metrics` adds a line in CloudWatch's embedded metric format.
+    """
 
     disable: bool = False
     stdout: str = "info"
     stderr: str = "error"
+    fields: list[str] = []  # noqa: RUF012  # never changed in place
+    redact: list[str] = []  # noqa: RUF012
+    sample: float = 1
+    metrics: bool = False
 
 
 class HealthOptions(Options):

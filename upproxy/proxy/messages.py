@@ -116,7 +116,9 @@ class Request:
 
     __slots__ = (
         "body", "client", "context", "headers", "invocation", "method", "path", "prefix", "query", "scheme", "source",
+        "upstream_seconds",
     )  # fmt: skip
+    upstream_seconds: float  # how long the app took to answer; only where the access line says so
 
     def __init__(
         self,

@@ -56,6 +56,7 @@ def test_reply_and_lines(start: Starter) -> None:
     assert access == {
         "level": "info", "message": "request", "request_id": "request-1", "method": "GET", "path": "/print",
         "query": "text=hello&token=[redacted]", "ip": "203.0.113.7", "status": 200, "size": 7, "stage": "staging",
+        "cold": True,
     }  # fmt: skip
     printed = one.lines.wait_for(2, message="hello")
     assert {(line["level"], line["request_id"]) for line in printed} == {("info", "request-1"), ("error", "request-1")}

@@ -98,9 +98,10 @@ class Proxy:
             streams=codecs.streaming,
             payload_limit=PAYLOAD_LIMIT,
         )
+        access = AccessLog(log, manifest, self.instance)
         asked: Handler = self.client  # by the health check
         try:
-            handler = chain.build(self.client, manifest.middleware, context)
+            handler = chain.build(access.timed(self.client), manifest.middleware, context)
             if options is None:
                 files = {name: section for name, section in manifest.middleware.items() if name == "static"}
                 asked = chain.build(asked, files, context)
@@ -112,7 +113,7 @@ class Proxy:
             streaming=manifest.events.streaming,
             handler=handler,
             direct=DirectMessages(loop, manifest, self.instance, asked),
-            access=AccessLog(log, manifest),
+            access=access,
             instance=self.instance,
             log=log,
             in_flight=in_flight,

@@ -131,7 +131,8 @@ def test_fields_of_the_middleware_before_are_on_the_page(chain, tmp_path):
         "name": "x", "error_pages": {"enable": True}, "cors": {"enable": True, "allowed_origins": ["https://a.example"]},
     }  # fmt: skip
     one = chain(
-        sections(StageSettings.model_validate(said), str(tmp_path)), Upstream(status=500, headers=TEXT, body=b"")
+        sections(StageSettings.model_validate(said), str(tmp_path), "production"),
+        Upstream(status=500, headers=TEXT, body=b""),
     )
     reply = one.request(headers={**BROWSER, "origin": "https://a.example"})
     assert b"<title>500 " in reply.body

@@ -1,0 +1,16 @@
+"""The examples of docs/middleware are configurations that load."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from upproxy.config import load
+
+PAGES = sorted((Path(__file__).parents[3] / "docs" / "middleware").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_examples_load(page, write):
+    for example in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        assert load(write({"up.yml": f"name: x\n{example}"}), command="./x").settings.name == "x"

@@ -9,7 +9,7 @@ import pytest
 from upproxy.config import ConfigError, load, masked, to_yaml
 from upproxy.config.document import parse
 from upproxy.config.inference.source import Sources
-from upproxy.config.settings import LATER, Settings, StageSettings
+from upproxy.config.settings import Settings, StageSettings
 from upproxy.config.stages import resolve
 from upproxy.config.validate import known_paths
 from upproxy.proxy.manifest import HealthOptions, LogOptions, Manifest, UpstreamOptions
@@ -136,17 +136,6 @@ def test_no_folder():
         load("/nowhere")
 
 
-def test_accepted_but_not_acted_on(tmp_path):
-    (tmp_path / "up.yml").write_text("name: x\nstages: {staging: {redirects: {/a: {location: /b}}}}\n")
-    assert load(str(tmp_path), command="./x").warnings == ()
-    told = load(str(tmp_path), "staging", command="./x").warnings
-    assert told == ("`redirects` is accepted but not acted on in this version",)
-
-
-def test_later_keys_exist():
-    assert set(LATER) <= set(Settings.model_fields)
-
-
 def test_manifest_is_what_the_proxy_reads(tmp_path):
     (tmp_path / "main.py").write_text("from fastapi import FastAPI\napp = FastAPI()\n")
     (tmp_path / "up.yml").write_text(
@@ -169,7 +158,7 @@ def test_manifest_is_what_the_proxy_reads(tmp_path):
     )
     assert vars(manifest.events) == {"base_path": "", "streaming": True, "triggers": "/events"}
     assert manifest.logs == LogOptions(
-        disable=False, stdout="debug", stderr="error", fields=[], redact=[], sample=1, metrics=False
+        disable=False, stdout="debug", stderr="error", fields=[], redact=[], sample=1, request_id=None, metrics=False
     )
     assert manifest.health == HealthOptions(path="/up", timeout=10)
     production = Manifest(load(str(tmp_path), "production").manifest())
@@ -222,7 +211,6 @@ def test_example_loads(stage, tmp_path):
     config = load(str(tmp_path), stage)
     assert config.name == "shop"
     assert config.warnings == (
-        *(f"`{key}` is accepted but not acted on in this version" for key in LATER),
         "`auth[4].basic`: Function URLs rename WWW-Authenticate, so that browsers do not ask for the password; "
         "`endpoint: http_api` leaves it as it is",
         *(f"`{key}` is not used, since there is `proxy.command`" for key in ("app", "server")),

@@ -17,6 +17,7 @@ from upproxy.config.middleware.cors import Cors
 from upproxy.config.middleware.error_pages import ErrorPages
 from upproxy.config.middleware.headers import HeadersByPath, Secure
 from upproxy.config.middleware.inject import Inject
+from upproxy.config.middleware.maintenance import Maintenance
 from upproxy.config.middleware.redirects import Redirect
 from upproxy.config.middleware.static import Static
 from upproxy.config.values import (
@@ -24,18 +25,17 @@ from upproxy.config.values import (
     REDACTED,
     REGION,
     Duration,
+    FieldName,
     Level,
     Name,
     PythonVersion,
     Seconds,
+    Size,
     Text,
     UrlPath,
     Variable,
 )
 from upproxy.proxy import manifest
-
-LATER = ("cors", "redirects")
-"""Keys that are checked, though the middleware that acts on them does not exist yet."""
 
 
 def _listed(value: Any) -> Any:
@@ -147,6 +147,10 @@ else:
         ],
         sample=Annotated[
             float, Field(ge=0, le=1, description="The share of requests answered with 2xx that have a line.")
+        ],
+        request_id=Annotated[
+            FieldName | None,
+            Field(description="Header field that carries the id of a request, and that only those in front can set."),
         ],
         metrics=Annotated[bool, Field(description="Write metrics for CloudWatch, in a line beside it.")],
     )
@@ -307,6 +311,10 @@ class Settings(Strict):
     """Redirects and rewrites by path, with `:name` and `*`."""
     cors: Cors = Cors()
     """Cross-origin requests that browsers may make."""
+    maintenance: Maintenance = Maintenance()
+    """An answer in place of the app while somebody works on it."""
+    max_body: Size | None = None
+    """How large the body of a request may be, such as `1mb`, or a number of bytes."""
     auth: list[Rule] = []
     """Who may pass, by path; the first rule that matches decides."""
     compress: Compress = Compress()

@@ -20,6 +20,10 @@ URL_PATH = r"^/[^\s?#]*$"
 REFERENCE = r"^\$\{[a-zA-Z_][a-zA-Z0-9_]*\}$"
 PASSWORD = r"^\$"  # noqa: S105
 DURATION = r"^[1-9][0-9]*[smhd]$"
+METHOD = r"^(\*|[A-Z]+)$"
+_PORT = r"(:[0-9]+)?"
+_LABELS = r"[a-z0-9_-]+(\.[a-z0-9_-]+)*"
+ORIGIN = rf"^(\*|null|[a-z][a-z0-9+.-]*://(\*\.{_LABELS}{_PORT}|({_LABELS}|\[[0-9a-f:.]+\])(:([0-9]+|\*))?))$"
 HSTS = r"^(max-age=[0-9]+(; includeSubDomains)?(; preload)?)?$"
 SOURCE = r"^(none|self|[a-z][a-z0-9+.-]*:|([a-z][a-z0-9+.-]*://)?(\*\.)?[a-zA-Z0-9.-]+(:([0-9]+|\*))?)$"
 SIZE = r"^[1-9][0-9]*(b|kb|mb)$"
@@ -36,6 +40,8 @@ EXPECTED = {
     REFERENCE: "a reference to an environment variable, such as ${API_KEY}, never the secret itself",
     PASSWORD: "a password's hash or a reference such as ${PASSWORD}, never the password itself",
     DURATION: "a duration, such as 30s, 5m or 1h",
+    METHOD: "a method in capitals, or *",
+    ORIGIN: "an origin in small letters without a path, such as https://shop.example or https://*.shop.example, or *",
     HSTS: "a text such as max-age=31536000; includeSubDomains; preload, or an empty one",
     SOURCE: "none, self, or an origin such as https://*.shop.example",
     SIZE: "a size, such as 500kb or 1mb",

@@ -47,7 +47,8 @@ class LogOptions(Options):
     """The access line and the app's output (`logs` in up.yml). Levels are debug, info, warn, error or fatal.
 
     `fields` are added to the access line, the values of what `redact` names are kept out of it. `sample` is the share
-    of answers with a status of 2xx that have a line. `metrics` adds a line in CloudWatch's embedded metric format.
+    of answers with a status of 2xx that have a line. `request_id` is a header field that is trusted to carry the id of
+    a request. `metrics` adds a line in CloudWatch's embedded metric format.
     """
 
     disable: bool = False
@@ -56,6 +57,7 @@ class LogOptions(Options):
     fields: list[str] = []  # noqa: RUF012  # never changed in place
     redact: list[str] = []  # noqa: RUF012
     sample: float = 1
+    request_id: str | None = None
     metrics: bool = False
 
 

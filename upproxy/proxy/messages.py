@@ -74,12 +74,13 @@ class Headers:
 class Invocation:
     """One turn of the Lambda function: what the Runtime API says beside the event.
 
-    `deadline` is a `time.monotonic()` moment in seconds. Texts are empty where Lambda sent nothing.
+    `deadline` is a `time.monotonic()` moment in seconds. Texts are empty where Lambda sent nothing. `request_id` is
+    what the logs and the app know the request by: Lambda's own, which `aws_request_id` stays, or a trusted one.
     """
 
     __slots__ = (
-        "arn", "client_context", "cognito_identity", "deadline", "deadline_ms", "invocation_id", "request_id",
-        "tenant_id", "trace_id",
+        "arn", "aws_request_id", "client_context", "cognito_identity", "deadline", "deadline_ms", "invocation_id",
+        "request_id", "tenant_id", "trace_id",
     )  # fmt: skip
 
     def __init__(
@@ -95,7 +96,7 @@ class Invocation:
         tenant_id: str = "",
         invocation_id: str = "",
     ) -> None:
-        self.request_id = request_id
+        self.request_id = self.aws_request_id = request_id
         self.deadline = deadline
         self.deadline_ms = deadline_ms
         self.arn = arn

@@ -140,6 +140,15 @@ def test_the_apps_share_of_the_time(access, in_place):
     assert access().log.timed(app) is app
 
 
+def test_a_request_with_an_id_of_its_own_tells_lambdas_too(access):
+    one = access(request_id="X-Correlation-Id")
+    asked = request()
+    asked.invocation.request_id = "theirs"
+    one.log.write(asked, 200, 0, 1.0)
+    (line,) = one.lines()
+    assert (line["request_id"], line["aws_request_id"]) == ("theirs", "request-1")
+
+
 # --- redaction --------------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,6 @@
-"""Pages with places for values: `{{ name }}`, and nothing else.
+"""Pages with places for values: `{{ name }}`, and nothing else. There is no code.
 
-What is filled in is escaped for HTML; there is no code. Escaped text is safe between tags and in quoted attribute values, not inside of scripts and styles.
+What is filled in is escaped for HTML: safe between tags and in quoted attribute values, not in scripts and styles.
 """
 
 from __future__ import annotations

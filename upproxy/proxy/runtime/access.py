@@ -102,7 +102,9 @@ class AccessLog:
         self._version = manifest.version
         self._redaction = Redaction(options.redact)
         self._redacted = self._redaction.query
-        self._getters = [(field, self._getter(field)) for field in options.fields]
+        # Where the request has another id, Lambda's own is needed to find the lines of the platform.
+        fields = [*options.fields, *(("aws_request_id",) if options.request_id is not None else ())]
+        self._getters = [(field, self._getter(field)) for field in fields]
         self._times_upstream = "upstream" in options.fields
         self._disabled = options.disable
         self._share = options.sample
@@ -111,7 +113,7 @@ class AccessLog:
         self.write: Callable[[Request, int, int, float], None] = self._write
         if options.disable and not options.metrics:
             self.write = _write_nothing
-        elif options.fields or options.metrics or options.sample < 1:
+        elif fields or options.metrics or options.sample < 1:
             self.write = self._write_as_asked
 
     def timed(self, upstream: Handler) -> Handler:
@@ -190,6 +192,8 @@ class AccessLog:
         match field:
             case "instance":
                 return lambda _: self._instance.id
+            case "aws_request_id":
+                return lambda request: request.invocation.aws_request_id
             case "upstream":
                 return _upstream_ms
             case "request_size":

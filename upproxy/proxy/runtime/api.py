@@ -131,7 +131,7 @@ class RuntimeApi:
             self._connection = None
 
     def _post(self, invocation: Invocation, what: str) -> str:
-        head = f"POST /2018-06-01/runtime/invocation/{invocation.request_id}/{what}{self._host}"
+        head = f"POST /2018-06-01/runtime/invocation/{invocation.aws_request_id}/{what}{self._host}"
         if invocation.invocation_id:
             head += f"lambda-runtime-invocation-id: {invocation.invocation_id}\r\n"
         return head

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from upproxy.proxy.runtime.access import AccessLog
     from upproxy.proxy.runtime.direct import DirectMessages
     from upproxy.proxy.runtime.instance import Instance
+    from upproxy.proxy.runtime.request_id import TrustedId
 
     Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -75,6 +76,7 @@ class Entrypoint:
         instance: Instance,
         log: Log,
         in_flight: set[str],
+        trusted_id: TrustedId | None = None,
     ) -> None:
         self._codecs = codecs
         self._streaming = streaming
@@ -84,6 +86,7 @@ class Entrypoint:
         self._instance = instance
         self._log = log
         self._in_flight = in_flight
+        self._trusted_id = trusted_id
 
     async def handle(self, event: Any, invocation: Invocation) -> Reply:
         """Reply to an event, or to a message of our own. Raises InvocationFailed."""
@@ -98,6 +101,8 @@ class Entrypoint:
             report(self._log, error, invocation.request_id)
             raise InvocationFailed(type(error).__name__, str(error)) from None
         started = monotonic()
+        if self._trusted_id is not None:
+            self._trusted_id.adopt(event, invocation)
         self._in_flight.add(invocation.request_id)
         try:
             try:

@@ -99,6 +99,11 @@ class Proxy:
             payload_limit=PAYLOAD_LIMIT,
         )
         access = AccessLog(log, manifest, self.instance)
+        trusted_id = None
+        if manifest.logs.request_id is not None:
+            from upproxy.proxy.runtime.request_id import TrustedId
+
+            trusted_id = TrustedId(manifest.logs.request_id)
         asked: Handler = self.client  # by the health check
         try:
             handler = chain.build(access.timed(self.client), manifest.middleware, context)
@@ -117,6 +122,7 @@ class Proxy:
             instance=self.instance,
             log=log,
             in_flight=in_flight,
+            trusted_id=trusted_id,
         )
 
     async def initialise(self, deadline: float) -> None:

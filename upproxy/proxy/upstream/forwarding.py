@@ -75,7 +75,7 @@ class Forwarding:
         if invocation.tenant_id:
             parts += "x-amz-tenant-id: ", invocation.tenant_id, "\r\n"
         parts += (
-            'x-amzn-lambda-context: {"request_id":"', invocation.request_id,
+            'x-amzn-lambda-context: {"request_id":"', invocation.aws_request_id,
             '","deadline":', str(invocation.deadline_ms),
             ',"invoked_function_arn":"', invocation.arn,
             '","xray_trace_id":"', invocation.trace_id,

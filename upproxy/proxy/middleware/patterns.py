@@ -171,8 +171,11 @@ class FirstMatch:
         Where no pattern matches, the position is -1. More than one position means that apps differ in what they would
         serve; who passes has to satisfy all of them.
         """
-        found = set()
-        for reading in readings(path):
+        found: set[int] = set()
+        ways = readings(path)
+        if len(ways) > _READINGS:  # nobody needs such a path, and going on would take long: all rules at once
+            return set(range(len(self._patterns)))
+        for reading in ways:
             found.add(_first(self._patterns, reading))
             found.add(_first(self._loose, loosened(reading)))
         return found
@@ -195,16 +198,21 @@ def _lower_normal(text: str) -> str:
 
 
 _DECODINGS = 3  # by a gateway, a server and a framework; what is encoded more often stays so for all of them
+_READINGS = 64
 
 
 def readings(path: str) -> list[str]:
     """Return every path in normal form that some server or framework may take a raw path for.
 
     They differ in how often they decode, whether a backslash is a slash, whether `;`, `?`, `#`, NUL and spaces end a
-    segment, whether a `//` in front begins a host name, and whether empty and dot segments are resolved. A path with
-    none of these has one reading.
+    segment, whether a `//` in front begins a host name, and whether empty and dot segments are resolved; also in the
+    order of all this but the decoding, which is first. A path with none of it has one reading; with more than 64 the
+    list is not complete.
     """
-    found = {normal(path): None}
+    plain = normal(path)
+    if not ("%" in plain or ";" in plain or "//" in plain or "/." in plain):
+        return [plain]
+    found = {plain: None}
     text = path.encode("utf-8", "surrogatepass").decode("latin-1")
     for _ in range(_DECODINGS):
         decoded = _decoded(text)
@@ -212,9 +220,14 @@ def readings(path: str) -> list[str]:
             break
         text = decoded
         found[text.translate(_ESCAPES_OF_RAW)] = None
-    for step in (_without_ends, _without_host, _without_empty, _resolved):
-        for reading in list(found):
-            found[step(reading)] = None
+    left = list(found)
+    while left and len(found) <= _READINGS:
+        reading = left.pop()
+        for step in (_with_slashes, _without_ends, _without_host, _without_empty, _resolved):
+            other = step(reading)
+            if other not in found:
+                found[other] = None
+                left.append(other)
     return list(found)
 
 
@@ -230,9 +243,13 @@ def _decoded(text: str) -> str:
     return "".join(parts)
 
 
+def _with_slashes(path: str) -> str:
+    return path.replace("%5C", "/")
+
+
 def _without_ends(path: str) -> str:
     segments = []
-    for segment in path.replace("%5C", "/").split("/"):
+    for segment in path.split("/"):
         for end in (";", "%3F", "%23", "%00"):
             segment = segment.partition(end)[0]
         while segment.endswith("%20"):

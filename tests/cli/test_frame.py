@@ -189,8 +189,8 @@ def test_region(project):
 
 
 def test_warnings(project):
-    (project / "up.yml").write_text("name: x\ncors: {enable: true}\n")
-    said = "`cors` is accepted but not acted on in this version"
+    (project / "up.yml").write_text("name: x\napp: a:b\nproxy: {command: ./x}\n")
+    said = "`app` is not used, since there is `proxy.command`"
     assert f"warning: {said}\n" in upproxy("config", directory=project).stderr
     lines = upproxy("config", "--json", directory=project).stderr.splitlines()
     assert {"level": "warning", "message": said} in map(json.loads, lines)

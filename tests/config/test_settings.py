@@ -9,7 +9,7 @@ import pytest
 from upproxy.config import ConfigError, load, masked, to_yaml
 from upproxy.config.document import parse
 from upproxy.config.inference.source import Sources
-from upproxy.config.settings import Settings, StageSettings
+from upproxy.config.settings import StageSettings
 from upproxy.config.stages import resolve
 from upproxy.config.validate import known_paths
 from upproxy.proxy.manifest import HealthOptions, LogOptions, Manifest, UpstreamOptions
@@ -211,8 +211,10 @@ def test_example_loads(stage, tmp_path):
     config = load(str(tmp_path), stage)
     assert config.name == "shop"
     assert config.warnings == (
-        "`auth[4].basic`: Function URLs rename WWW-Authenticate, so that browsers do not ask for the password; "
-        "`endpoint: http_api` leaves it as it is",
+        (
+            "`auth[4].basic`: Function URLs rename WWW-Authenticate, so that browsers do not ask for the password; "
+            "`endpoint: http_api` leaves it as it is"
+        ),
         *(f"`{key}` is not used, since there is `proxy.command`" for key in ("app", "server")),
     )
 

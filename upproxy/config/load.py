@@ -10,7 +10,7 @@ from typing import Any
 from upproxy.config import document, middleware
 from upproxy.config.errors import ConfigError
 from upproxy.config.inference import App, infer
-from upproxy.config.settings import LATER, StageSettings
+from upproxy.config.settings import StageSettings
 from upproxy.config.stages import check_stage, resolve
 from upproxy.config.values import NAME, STAGES
 from upproxy.proxy.manifest import VERSION, EventOptions
@@ -100,8 +100,6 @@ def load(directory: str, stage: str = "development", command: str | None = None,
         file = None
         check_stage(stage, list(STAGES))
         settings = StageSettings.model_validate({"name": _name_of(directory)})
-    given = settings.model_fields_set
-    warnings += [f"`{key}` is accepted but not acted on in this version" for key in LATER if key in given]
     warnings += middleware.warnings(settings)
     app = infer(directory, settings, command, python)
     if app.command is None:

@@ -85,9 +85,9 @@ class Chain:
         sections: dict[str, Any],
         upstream: Callable[[Request], Coroutine[Any, Any, Response]],
         *,
-        streaming: bool,
-        stage: str,
-        directory: Path,
+        streaming: bool = False,
+        stage: str = "production",
+        directory: Path = Path(),
     ) -> None:
         self._reader, writer = os.pipe()
         os.set_blocking(self._reader, False)
@@ -95,7 +95,13 @@ class Chain:
         self._loop = InPlace(_raise)
         self._codecs = Codecs(EventOptions(streaming=streaming))
         self._streaming = streaming
-        context = Context(log=self._log, loop=self._loop, stage=stage, directory=str(directory))
+        context = Context(
+            log=self._log,
+            loop=self._loop,
+            stage=stage,
+            directory=str(directory),
+            streams=self._codecs.streaming,
+        )
         self.handler = chains.build(upstream, sections, context)
 
     def request(
@@ -107,11 +113,12 @@ class Chain:
         *,
         source: str = "function_url",
         client: str = "203.0.113.7",
+        scheme: str = "https",
     ) -> Reply:
         """Send a request as a source does; return what its client gets."""
         pairs = headers.items() if isinstance(headers, dict) else headers or []
         fields = [(b"host", b"app.example.com"), *((name.encode(), value.encode("latin-1")) for name, value in pairs)]
-        sent = HttpRequest(method, target, fields, body, client, "app.example.com", 443, "https")
+        sent = HttpRequest(method, target, fields, body, client, "app.example.com", 443, scheme)
         request_id = str(uuid.uuid4())
         event = json.loads(json.dumps(SOURCES[source].event(sent, request_id=request_id, epoch_ms=1_700_000_000_000)))
         codec = self._codecs.codec_for(event)

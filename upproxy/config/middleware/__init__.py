@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from upproxy.config.middleware import auth, compress, error_pages, headers, inject, static
+from upproxy.config.middleware import auth, compress, cors, error_pages, headers, inject, maintenance, max_body, redirects, static
 from upproxy.proxy.chain import ORDER
 
 if TYPE_CHECKING:
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 BUILT: dict[str, Any] = {
     "auth": auth,
     "compress": compress,
+    "cors": cors,
     "error_pages": error_pages,
     "headers": headers,
     "inject": inject,
+    "maintenance": maintenance,
+    "max_body": max_body,
+    "redirects": redirects,
     "static": static,
 }
 """The modules whose middleware exists, by name."""

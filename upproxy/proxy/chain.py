@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from upproxy.proxy.manifest import ManifestError
 from upproxy.proxy.middleware import failures
 
 TYPE_CHECKING = False
@@ -28,8 +29,14 @@ ORDER = {
 def build(upstream: Handler, sections: dict[str, Any], context: Context) -> Handler:
     """Put the chain around the handler that asks the app: of the middleware, those that the manifest has options for.
 
-    Only they are imported.
+    Only they are imported. Raises ManifestError for options of a middleware that is not there: one that is left out
+    might have been the one that keeps others out.
     """
+    if unknown := sections.keys() - ORDER.keys():
+        raise ManifestError(
+            f"the manifest wants {', '.join(sorted(unknown))}, which this proxy does not have: "
+            "build both with the same upproxy"
+        )
     handler = failures.middleware(context.log, upstream)  # whatever fails at the app is a response from here on
     for name in reversed(ORDER):
         if name in sections:

@@ -84,12 +84,17 @@ class Manifest:
         self.name: str = document["name"]
         self.stage: str = document["stage"]
         self.version: str = document.get("version", "")
+        for section in ("upstream", "events", "logs", "health", "middleware"):
+            if not isinstance(document.get(section), dict | None):
+                raise ManifestError(f"the manifest's {section} is no JSON object")
         upstream = document["upstream"]
         self.upstream = None if upstream is None else UpstreamOptions.from_manifest(upstream)
+        if self.upstream is not None and not isinstance(upstream["command"], str | list):
+            raise ManifestError("the manifest's command is neither a text nor a list")
         self.events = EventOptions.from_manifest(document.get("events"))
         self.logs = LogOptions.from_manifest(document.get("logs"))
         self.health = HealthOptions.from_manifest(document.get("health"))
-        self.middleware: dict[str, Any] = document.get("middleware", {})
+        self.middleware: dict[str, Any] = document.get("middleware") or {}
 
 
 class ManifestError(Exception):

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ways import PROCESS, Lambda
+from tests.conformance.ways import PROCESS, Lambda, manifest
 from tests.proxy.runtime.conftest import APP
 from tests.proxy.runtime.events import http
 from upproxy.local.instance import StartFailed
-from upproxy.local.runtime_api import Buffered, FunctionError, StreamBroken
+from upproxy.local.runtime_api import Buffered, FunctionError, Stream, StreamBroken
 
 Starter = Callable[..., Lambda]
 
@@ -239,8 +239,6 @@ def test_variable_that_is_not_set(start: Starter) -> None:
 
 
 def test_manifest_of_another_version(tmp_path: Path) -> None:
-    from tests.conformance.ways import manifest
-
     one = Lambda({**manifest(APP), "manifest_version": 99}, tmp_path)
     try:
         with pytest.raises(StartFailed, match="99"):
@@ -279,6 +277,68 @@ def test_slow_start_is_reported_in_time_and_waited_for(start: Starter, tmp_path:
 def test_plain_port(start: Starter) -> None:
     one = start(f"exec {sys.executable} {APP[1]}")
     assert payload(one.invoke(http("/echo")))["statusCode"] == 200
+
+
+def test_client_that_leaves_a_stream(start: Starter) -> None:
+    one = start(streaming=True)
+
+    async def leave() -> None:
+        stream = await one.instance.invoke(
+            json.dumps(http("/endless")).encode(), timeout=30, request_id="request-1", trace_id=""
+        )
+        assert isinstance(stream, Stream)
+        stream.close()
+
+    one._background.run(leave())
+    one.lines.wait_for(message="the client left before the end of the stream", request_id="request-1")
+    one.lines.wait_for(message="the reader has left")
+    assert one.invoke(http("/stream"))[1] == b"data: 0\n\n"
+    assert not [line for line in one.lines.all if line["level"] == "error"]
+
+
+def test_refusal_is_logged_as_what_was_asked(start: Starter) -> None:
+    one = start()
+    event = http("/chat", "POST", headers={"connection": "Upgrade", "upgrade": "websocket"})
+    assert payload(one.invoke(event))["statusCode"] == 501
+    (line,) = one.lines.wait_for(message="request")
+    assert (line["method"], line["path"], line["ip"]) == ("POST", "/chat", "203.0.113.7")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"middleware": {"nosuch": {}}}, "nosuch"),
+        ({"middleware": []}, "middleware"),
+        ({"upstream": []}, "upstream"),
+        ({"upstream": {"command": 5}}, "command"),
+        ({"upstream": {}}, "command"),
+    ],
+)
+def test_manifest_that_cannot_be_used(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+    one = Lambda({**manifest(APP), **change}, tmp_path)
+    try:
+        with pytest.raises(StartFailed, match=reason) as failed:
+            one.ready()
+        assert failed.value.exit_code == 1
+        assert not [line for line in one.lines.all if "Traceback" in line["message"]]
+    finally:
+        one.close()
+
+
+def test_as_the_first_process_of_a_container(tmp_path: Path) -> None:
+    """Orphans are reaped, and the app's own end is never taken for one of theirs."""
+    script = tmp_path / "main.py"
+    script.write_text(
+        "import sys, posix\nposix.getpid = lambda: 1\nfrom upproxy.proxy.__main__ import main\nsys.exit(main())\n"
+    )
+    one = Lambda(manifest(APP), tmp_path, command=(sys.executable, str(script)))
+    try:
+        for _ in range(20):
+            assert payload(one.invoke(http("/echo")))["statusCode"] == 200
+            assert payload(one.invoke(http("/kill")))["statusCode"] == 502
+        assert payload(one.invoke(http("/echo")))["statusCode"] == 200
+    finally:
+        one.close()
 
 
 def test_sigterm_lets_the_app_finish(start: Starter) -> None:

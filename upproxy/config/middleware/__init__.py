@@ -11,7 +11,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from upproxy.config.middleware import auth, compress, cors, error_pages, headers, inject, maintenance, max_body, redirects, static
+from upproxy.config.middleware import (
+    auth,
+    compress,
+    cors,
+    error_pages,
+    headers,
+    inject,
+    maintenance,
+    max_body,
+    redirects,
+    static,
+)
 from upproxy.proxy.chain import ORDER
 
 if TYPE_CHECKING:

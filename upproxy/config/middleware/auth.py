@@ -137,6 +137,12 @@ class ApiKey(Strict):
     realm: Realm = "Restricted"
     """What clients are told that the key is for."""
 
+    @model_validator(mode="after")
+    def _some_place(self) -> ApiKey:
+        if self.header is None and self.query is None:
+            raise _wrong("expected a `header` or a `query` that holds the key")
+        return self
+
 
 class Jwt(Strict):
     """A signed token in the Authorization field."""

@@ -4,11 +4,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from upproxy.config.derive import Strict
+from upproxy.config.values import METHOD, ORIGIN, FieldName
+
+if TYPE_CHECKING:
+    from upproxy.config.settings import Settings
+
+
+def _some(value: list[str]) -> list[str]:
+    if not value:
+        raise PydanticCustomError("empty", "expected one at least; `enable: false` allows none")
+    return value
 
 
 class Cors(Strict):
@@ -16,17 +27,42 @@ class Cors(Strict):
 
     enable: bool = False
     """Answer for the app."""
-    allowed_origins: list[str] = ["*"]
-    """Origins, with `*` for a part of one or for all."""
-    allowed_methods: list[str] = ["GET", "HEAD", "POST"]
-    """Methods."""
-    allowed_headers: list[str] = []
-    """Request header fields beside the ones that are always allowed."""
-    exposed_headers: list[str] = []
-    """Response header fields that scripts may read."""
+    allowed_origins: Annotated[list[Annotated[str, Field(pattern=ORIGIN)]], AfterValidator(_some)] = ["*"]
+    """Origins; `https://*.shop.example` for subdomains, `http://localhost:*` for ports, `*` for all."""
+    allowed_methods: Annotated[list[Annotated[str, Field(pattern=METHOD)]], AfterValidator(_some)] = [
+        "GET", "HEAD", "POST",
+    ]  # fmt: skip
+    """Methods, `*` for all."""
+    allowed_headers: list[FieldName] = []
+    """Request header fields beside the ones that are always allowed, `*` for all."""
+    exposed_headers: list[FieldName] = []
+    """Response header fields that scripts may read, `*` for all."""
     max_age: Annotated[int, Field(ge=0)] = 0
-    """Seconds that browsers may remember the answer to a preflight."""
+    """Seconds that browsers may remember the answer to a preflight; 0 leaves it to them."""
     allow_credentials: bool = False
-    """Allow cookies and other credentials."""
+    """Allow cookies and other credentials; not for all origins."""
+    allow_private_network: bool = False
+    """Allow pages of the internet to ask an app that is in a private network."""
     debug: bool = False
     """Log each decision."""
+
+    @model_validator(mode="after")
+    def _no_credentials_for_all(self) -> Cors:
+        if self.allow_credentials and ("*" in self.allowed_origins or "*" in self.exposed_headers):
+            key, what = ("allowed_origins", "origins") if "*" in self.allowed_origins else ("exposed_headers", "fields")
+            raise PydanticCustomError(
+                "credentials",
+                "expected {what} by name in `{key}`, since browsers take no `*` with `allow_credentials`",
+                {"what": what, "key": key},
+            )
+        return self
+
+
+def section(settings: Settings, directory: str) -> dict[str, Any] | None:  # noqa: ARG001
+    """Return the middleware's options."""
+    if not settings.cors.enable:
+        return None
+    options = settings.cors.model_dump(exclude={"enable"})
+    for key in ("allowed_headers", "exposed_headers"):
+        options[key] = [name.lower() for name in options[key]]
+    return options

@@ -31,6 +31,10 @@ class ApiError(Exception):
     """The Runtime API is gone or answers what it never should: this process has no purpose any more."""
 
 
+class ReaderGone(Exception):
+    """Nobody takes the rest of a streamed reply any more."""
+
+
 class RuntimeApi:
     """One conversation with the Runtime API; not shared between slots."""
 
@@ -60,7 +64,8 @@ class RuntimeApi:
         if status != 200:
             raise ApiError(f"the Runtime API answered {status} to the poll for an invocation")
         said = dict(fields)
-        deadline_ms = int(said.get("lambda-runtime-deadline-ms") or 0)
+        deadline_text = said.get("lambda-runtime-deadline-ms", "")
+        deadline_ms = int(deadline_text) if deadline_text.isdigit() else 0
         remaining = deadline_ms / 1000 - time() if deadline_ms else 900.0
         return (
             Invocation(
@@ -196,7 +201,7 @@ class RuntimeApi:
 class StreamedReply:
     """A reply that is sent as it comes. What is added goes out with the next flush, or with the end.
 
-    The task that made it is interrupted with Closed, wherever it waits, when the other side gives the stream up.
+    The task that made it is interrupted with ReaderGone, wherever it waits, when the other side gives the stream up.
     """
 
     __slots__ = ("_connection", "_unsent")
@@ -208,7 +213,7 @@ class StreamedReply:
 
         def watch() -> None:
             if connection.is_stale():  # ended, or answered before the end
-                loop.interrupt(task, Closed("the stream was given up by its reader"))
+                loop.interrupt(task, ReaderGone())
 
         connection.channel.on_ready = watch
 
@@ -218,16 +223,19 @@ class StreamedReply:
             self._unsent += _chunk(data)
 
     async def flush(self) -> None:
-        """Send what has been added. Raises Closed when nobody takes it any more."""
+        """Send what has been added. Raises ReaderGone."""
         unsent, self._unsent = self._unsent, b""
-        await self._connection.send(unsent)
+        try:
+            await self._connection.send(unsent)
+        except Closed:
+            raise ReaderGone from None
 
     async def end(self) -> None:
-        """Finish. Raises Closed."""
+        """Finish. Raises ReaderGone."""
         await self._finish(b"0\r\n\r\n")
 
     async def fail(self, kind: str, message: str) -> None:
-        """Finish in the middle of the body: the failure goes into the trailers. Raises Closed."""
+        """Finish in the middle of the body: the failure goes into the trailers. Raises ReaderGone."""
         error = binascii.b2a_base64(_error(kind, message), newline=False)
         await self._finish(
             b"0\r\nLambda-Runtime-Function-Error-Type: " + kind.encode()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from time import monotonic
 
 from upproxy.proxy.errors import ProxyError, ResponseTooLarge, TriggerFailed
-from upproxy.proxy.http1 import Closed
 from upproxy.proxy.lean import dumps_ascii
 from upproxy.proxy.messages import Headers, Request
 from upproxy.proxy.middleware.failures import report
-from upproxy.proxy.runtime.api import PAYLOAD_LIMIT
+from upproxy.proxy.runtime.api import PAYLOAD_LIMIT, ReaderGone
 from upproxy.proxy.runtime.direct import message_of
 
 TYPE_CHECKING = False
@@ -115,7 +114,7 @@ class Entrypoint:
                 self._instance.served += 1
 
             def finish(reply: Reply) -> None:
-                if isinstance(reply.failure, Closed):
+                if isinstance(reply.failure, ReaderGone):
                     message = "the client left before the end of the stream"
                     self._log.write("info", message, request_id=invocation.request_id)
                 elif reply.failure is not None:
@@ -198,14 +197,25 @@ def _close(body: Body) -> None:
 
 def _nobody(codec: Codec, event: Any, invocation: Invocation) -> Request:
     """Stand in for a request that could not be read, so that its refusal can be encoded and logged."""
-    context = event.get("requestContext") if isinstance(event, dict) else None
+    event = _map(event)
+    context = _map(event.get("requestContext"))
+    http = _map(context.get("http"))
     return Request(
-        "GET",
-        "/",
+        _text(http.get("method") or event.get("httpMethod"), "GET"),
+        _text(event.get("rawPath") or event.get("path"), "/"),
         "",
         Headers(),
         b"",
         invocation=invocation,
         source=codec.name,
-        context=context if isinstance(context, dict) else None,
+        client=_text(http.get("sourceIp") or _map(context.get("identity")).get("sourceIp"), ""),
+        context=context,
     )
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any, otherwise: str) -> str:
+    return value[:2_000] if isinstance(value, str) and value else otherwise

@@ -59,6 +59,10 @@ _proxy = _initialise()
 
 def handler(event: Any, context: Any) -> Any:
     """Answer one event. `context` is AWS's; what is returned is the payload, as an object."""
+    global _proxy
+    if _proxy.supervisor.state == FAILED:  # after the limit of the initialisation: begin anew, as Lambda would
+        _proxy.close()
+        _proxy = _initialise()
     remaining_ms = context.get_remaining_time_in_millis()
     invocation = Invocation(
         context.aws_request_id,

@@ -7,14 +7,13 @@ from time import monotonic
 
 from upproxy.proxy import chain
 from upproxy.proxy.events import Codecs
-from upproxy.proxy.http1 import Closed
 from upproxy.proxy.lean import JSONError, loads, signal
 from upproxy.proxy.log import Log
 from upproxy.proxy.manifest import ManifestError
 from upproxy.proxy.middleware.context import Context
 from upproxy.proxy.middleware.failures import report
 from upproxy.proxy.runtime.access import AccessLog
-from upproxy.proxy.runtime.api import PAYLOAD_LIMIT, ApiError, RuntimeApi
+from upproxy.proxy.runtime.api import PAYLOAD_LIMIT, ApiError, ReaderGone, RuntimeApi
 from upproxy.proxy.runtime.artefact import variable
 from upproxy.proxy.runtime.direct import DirectMessages
 from upproxy.proxy.runtime.entrypoint import Entrypoint, InvocationFailed, Reply
@@ -231,6 +230,10 @@ class Runtime:
                 proxy.log.write("error", str(error))
                 self._verdict = EXIT_INIT
                 self.stop()
+        except Exception as error:  # noqa: BLE001  # without its slot the process would serve less and less
+            report(proxy.log, error, "")
+            self._verdict = EXIT_INIT
+            self.stop()
         finally:
             api.close()
 
@@ -245,7 +248,7 @@ class Runtime:
                     await self._stream(api, invocation, reply)
             finally:
                 reply.finish()
-            if isinstance(reply.failure, Closed):
+            if isinstance(reply.failure, ReaderGone):
                 api.close()  # nobody is there to say that it was taken
                 return
         except (ApiError, Stopping):
@@ -276,15 +279,15 @@ class Runtime:
                     await stream.flush()
                     reply.size += len(part)
             await stream.end()
-        except Closed as error:
-            reply.failure = error
+        except ReaderGone as gone:
+            reply.failure = gone
         except Exception as error:  # noqa: BLE001  # from the app, in the middle of its body
             reply.failure = error
             try:
                 await stream.fail(type(error).__name__, str(error))
-            except Closed as closed:
+            except ReaderGone as gone:
                 report(self._proxy.log, error, invocation.request_id)
-                reply.failure = closed
+                reply.failure = gone
 
 
 def run(manifest: Manifest, child: Child | None, start: Callable[[int], Child] | None, started: float) -> int:

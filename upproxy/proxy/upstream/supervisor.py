@@ -49,6 +49,7 @@ STOP_GRACE = 1.5  # seconds between SIGTERM and SIGKILL
 POLL_PORT = 0.010  # seconds between looks at a port that a command opens by itself; 1 ms was slower
 LOOK_FIRST, LOOK_SHARE, LOOK_MOST = 0.001, 0.03, 0.010  # seconds and share of the time waited: a fixed 1 ms burns CPU
 
+_LOOK = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT if hasattr(posix, "waitid") else 0
 _TCP_INFO_SIZE = 28
 _ACCEPT_QUEUE = slice(24, 28)  # tcpi_unacked, which for a listening socket counts what has not been accepted
 
@@ -183,7 +184,9 @@ class Supervisor:
     def _connects(self) -> bool:
         probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
         try:
-            return bool(probe.connect_ex((LOOPBACK.encode(), self._child.port)) == 0)
+            error = probe.connect_ex((LOOPBACK.encode(), self._child.port))
+            # A socket that is given this very port as its own end connects to itself.
+            return error == 0 and probe.getsockname() != probe.getpeername()
         finally:
             probe.close()
 
@@ -204,21 +207,34 @@ class Supervisor:
     # --- exits --------------------------------------------------------------------------------------------------------
 
     def _reap(self) -> None:
-        if self.alive:
-            pid = self._child.pid
-            # The group is killed while its leader's number is still taken, so that it cannot hit anybody else;
-            # where that cannot be had (macOS before Python 3.13), right after.
-            if hasattr(posix, "waitid"):
-                if posix.waitid(posix.P_PID, pid, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT) is not None:
-                    self._signal_group(signal.SIGKILL)
-                    self._exited(posix.waitpid(pid, 0)[1])
-            else:
-                ended, status = posix.waitpid(pid, posix.WNOHANG)
-                if ended:
-                    self._signal_group(signal.SIGKILL)
-                    self._exited(status)
-        if posix.getpid() == 1:  # in a container, orphans are ours as well
-            _reap_orphans()
+        if posix.getpid() != 1:
+            self._reap_app()
+            return
+        # In a container orphans are ours as well. Each is looked at before it is taken, lest the app be among them.
+        try:
+            while (ended := posix.waitid(posix.P_ALL, 0, _LOOK)) is not None:
+                if self.alive and ended.si_pid == self._child.pid:
+                    self._reap_app()
+                else:
+                    posix.waitpid(ended.si_pid, 0)
+        except ChildProcessError:
+            pass
+
+    def _reap_app(self) -> None:
+        if not self.alive:
+            return
+        pid = self._child.pid
+        # The group is killed while its leader's number is still taken, so that it cannot hit anybody else;
+        # where that cannot be had (macOS before Python 3.13), right after.
+        if hasattr(posix, "waitid"):
+            if posix.waitid(posix.P_PID, pid, _LOOK) is not None:
+                self._signal_group(signal.SIGKILL)
+                self._exited(posix.waitpid(pid, 0)[1])
+        else:
+            ended, status = posix.waitpid(pid, posix.WNOHANG)
+            if ended:
+                self._signal_group(signal.SIGKILL)
+                self._exited(status)
 
     def _exited(self, status: int) -> None:
         self.alive = False
@@ -263,11 +279,3 @@ def _how(status: int) -> str:
     if posix.WIFSIGNALED(status):
         return f"was ended by signal {posix.WTERMSIG(status)}"
     return f"exited with code {posix.WEXITSTATUS(status)}"
-
-
-def _reap_orphans() -> None:
-    try:
-        while posix.waitpid(-1, posix.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass

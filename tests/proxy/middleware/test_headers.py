@@ -72,7 +72,7 @@ def test_defaults_leave_the_apps_own(chain):
         headers=[("content-security-policy", "default-src *"), ("content-security-policy", "img-src *")]
     )
     reply = chain({"headers": options}, upstream).request(source="rest_api")
-    assert reply.headers.get_all("content-security-policy") == policies
+    assert reply.headers.get_all("content-security-policy") == ["default-src *", "img-src *"]
     assert reply.headers.get("referrer-policy") == "origin"
 
 

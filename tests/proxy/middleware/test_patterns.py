@@ -200,11 +200,11 @@ PIECES = st.sampled_from(["/", "//", "%2f", "\\", "%5c", ".", "..", "%2e", "%252
 
 
 @quick
-@given(st.lists(PIECES, max_size=12).map(lambda parts: "/" + "".join(parts)))
+@given(st.lists(PIECES, max_size=6).map(lambda parts: "/" + "".join(parts)))
 def test_readings(path):
     found = readings(path)
     assert found[0] == normal(path)
-    assert len(found) == len(set(found)) <= 4 * 2**4
+    assert len(found) == len(set(found)) <= 64 + 5  # the limit, and the steps of its last round
     for reading in found:
         assert reading.startswith("/")
         assert normal(reading) == reading

@@ -202,7 +202,10 @@ time.sleep(600)
 
 def test_packages_come_before_everything_else():
     child = spawn(
-        UpstreamOptions(command="echo $PATH $PYTHONPATH", environment={"PYTHONPATH": "/own", "PATH": "/usr/bin:/bin"}),
+        UpstreamOptions(
+            command="echo $PATH $PYTHONPATH",
+            environment={"PYTHONPATH": "/own", "PATH": "/usr/bin:/bin", "LAMBDA_RUNTIME_DIR": "/runtime"},
+        ),
         stage="x",
         packages="/packages",
     )
@@ -213,6 +216,5 @@ def test_packages_come_before_everything_else():
         os.close(child.stdout)
         os.close(child.stderr)
     assert path.startswith("/packages/bin:")
-    assert python_path.split(":")[0] == "/packages"
-    assert python_path.split(":")[-1] == "/own"
-    assert "/opt/python" in python_path.split(":")
+    layers = ["/opt/python", f"/opt/python/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"]
+    assert python_path.split(":") == ["/packages", *layers, "/runtime", "/own"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posix
+import sys
 from time import monotonic
 
 from upproxy.proxy.lean import signal, socket
@@ -20,6 +21,9 @@ QUEUE_IS_TOLD = hasattr(socket, "TCP_INFO")
 
 # What the app must not see: it is a client of nobody's Runtime API, and the manifest is ours.
 _PRIVATE = (b"AWS_LAMBDA_RUNTIME_API", b"UPPROXY_MANIFEST")
+
+# Where layers have packages. https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
+_LAYERS = (b"/opt/python", b"/opt/python/lib/python%d.%d/site-packages" % sys.version_info[:2])
 
 
 class SpawnError(Exception):
@@ -119,7 +123,7 @@ def _environment(options: UpstreamOptions, packages: str) -> dict[bytes, bytes]:
     if packages:
         folder = packages.encode()
         # What AWS's own bootstrap, which we stand in for, would have put there: layers and the runtime's boto3.
-        tail = [b"/opt/python", environment.get(b"LAMBDA_RUNTIME_DIR", b""), environment.get(b"PYTHONPATH", b"")]
+        tail = [*_LAYERS, environment.get(b"LAMBDA_RUNTIME_DIR", b""), environment.get(b"PYTHONPATH", b"")]
         environment[b"PYTHONPATH"] = b":".join([folder, *filter(None, tail)])
         environment[b"PATH"] = folder + b"/bin:" + environment.get(b"PATH", b"/usr/local/bin:/usr/bin:/bin")
     return environment

@@ -52,7 +52,10 @@ class Unhealthy(CommandError):
     status = 6
 
 
-_LOWER_LAYERS = {"upproxy.config.errors.ConfigError": ("configuration", 2)}
+_LOWER_LAYERS = {
+    "upproxy.config.errors.ConfigError": ("configuration", 2),
+    "upproxy.build.errors.BuildError": ("build", 5),
+}
 """Codes and exit statuses of errors from below, by name, so that no layer is imported only to be told apart."""
 
 

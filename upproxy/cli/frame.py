@@ -23,6 +23,7 @@ from upproxy.cli.output import Output
 
 COMMANDS = {
     "auth": ("upproxy.cli.auth", "Hash a password for up.yml."),
+    "build": ("upproxy.cli.build", "Build the zip that Lambda runs, or the files of an image."),
     "config": ("upproxy.cli.config", "Print the resolved configuration, the manifest or the schema."),
     "start": ("upproxy.cli.start", "Serve the app on this machine, the way Lambda will."),
     "version": ("upproxy.cli.version", "Print the version."),

@@ -10,12 +10,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 import click
 
 from upproxy.cli.errors import CommandError, UsageError
+
+_BAR = 30  # characters of the longest bar
+_WIDTH = 120  # characters of a line that no terminal shows
 
 
 class Output:
@@ -61,6 +65,37 @@ class Output:
         """Tell of something doubtful, on stderr."""
         self._tell("warning", message, "warning: ", "yellow")
 
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[str], None]]:
+        """Tell of long steps while they last, by calling what this gives; on a terminal with something that turns."""
+        if not self.coloured(sys.stderr):
+            yield self.note
+            return
+        from rich.console import Console
+
+        with Console(stderr=True).status("") as status:
+            yield status.update
+
+    def bars(self, title: str, rows: Sequence[tuple[str, int, int]], units: tuple[str, str]) -> None:
+        """Write data as a table: a name, two sizes in bytes under the names of `units`, and a bar for the first."""
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        largest = max((first for _, first, _ in rows), default=0) or 1
+        table = Table(box=None, pad_edge=False)
+        table.add_column()
+        for unit in units:
+            table.add_column(unit, justify="right")
+        table.add_column()
+        for name, first, second in rows:
+            bar = Text("█" * -(-first * _BAR // largest), style="cyan")
+            table.add_row(Text(name), _megabytes(first), _megabytes(second), bar)
+        _write(sys.stdout, title)
+        colour = self.coloured()
+        width = None if sys.stdout.isatty() else _WIDTH
+        Console(file=sys.stdout, no_color=not colour, highlight=False, width=width).print(table)
+
     def error(self, error: CommandError) -> None:
         """Tell what a command failed with, and the next step."""
         if self.as_json:
@@ -87,6 +122,10 @@ class Output:
 
     def _styled(self, text: str, colour: str) -> str:
         return click.style(text, fg=colour, bold=True) if self.coloured(sys.stderr) else text
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_048_576:.2f} MB"
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -1,0 +1,79 @@
+"""The files of a container image: for languages that AWS's Python runtimes do not have, and for more than 250 MB."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+from upproxy.build import archive
+from upproxy.build.artefact import Artefact
+from upproxy.build.errors import BuildError
+from upproxy.config import Config
+
+MARK = ".upproxy-image"  # a folder without it is not ours to replace
+_NODE = ("node", "npm", "npx", "yarn", "pnpm")
+_PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
+
+_DOCKERFILE = """\
+# syntax=docker/dockerfile:1
+# Written by `upproxy build --image`, and written anew by the next one. From this folder:
+#
+#     docker build --platform {platform} --provenance=false -t {name} .
+#
+{base}
+# The folder that the app is started in.
+ENV LAMBDA_TASK_ROOT=/var/task
+WORKDIR /var/task
+COPY task ./
+# It takes the place of a runtime client: AWS's Lambda base images are not needed.
+ENTRYPOINT ["/var/task/.upproxy/bootstrap"]
+"""
+_PYTHON = """\
+FROM python:{python}-slim
+"""
+_OTHER = """\
+FROM {image}
+# The proxy needs Python's standard library, 3.11 or newer, and nothing else of it.
+RUN apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
+"""
+
+
+def write(path: str, artefact: Artefact, config: Config) -> str:
+    """Write the folder of an image, in one step in place of an older one; return its Dockerfile's path.
+
+    Raises BuildError where the path is something else, and OSError.
+    """
+    if os.path.lexists(path) and not os.path.exists(os.path.join(path, MARK)):
+        raise BuildError(f"{path} is there, and no folder of an image", "Choose another with --output.")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    aside = tempfile.mkdtemp(prefix=".", dir=os.path.dirname(path))
+    try:
+        os.chmod(aside, 0o755)  # noqa: S103  # mkdtemp keeps everybody else out
+        archive.extract(artefact.members, os.path.join(aside, "task"))
+        with open(os.path.join(aside, "Dockerfile"), "w", encoding="utf-8") as file:
+            file.write(dockerfile(artefact, config))
+        with open(os.path.join(aside, MARK), "w", encoding="utf-8"):
+            pass
+        old = f"{aside}.old"
+        if os.path.exists(path):
+            os.rename(path, old)
+        os.rename(aside, path)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return os.path.join(path, "Dockerfile")
+
+
+def dockerfile(artefact: Artefact, config: Config) -> str:
+    """Return the Dockerfile for an app: on Debian, with Python and, where the command asks for it, Node.js."""
+    target = artefact.target
+    command = config.app.command
+    words = command.split() if isinstance(command, str) else []
+    if any(word in _NODE for word in words):
+        base = _OTHER.format(image="node:22-bookworm-slim")
+    elif "go" in words:
+        base = _OTHER.format(image="golang:1.24-bookworm")
+    else:
+        base = _PYTHON.format(python=target.python)
+    return _DOCKERFILE.format(platform=_PLATFORMS[target.architecture], name=config.name, base=base.rstrip())

@@ -1,0 +1,173 @@
+"""`upproxy build`: the project as a zip for Lambda, as the files of an image, or the proxy as a layer."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from upproxy.cli.errors import BuildFailed, UsageError
+from upproxy.cli.frame import Call
+
+if TYPE_CHECKING:
+    from upproxy.build import Artefact, Builder
+    from upproxy.cli.output import Output
+    from upproxy.config import Config
+
+STAGE = "staging"
+FOLDER = ".upproxy"
+_FILES = 10  # the largest that --size shows
+_PACKAGES = 20
+
+
+@click.command()
+@click.option("-o", "--output", "path", metavar="PATH", help="Where to write it; by default below .upproxy.")
+@click.option("--size", is_flag=True, help="Show what makes it large.")
+@click.option("--check", "checking", is_flag=True, help="Start what was built as Lambda does, and ask it for a page.")
+@click.option("--image", is_flag=True, help="Write the files of a container image.")
+@click.option("--layer", is_flag=True, help="Write the proxy alone, as a Lambda layer.")
+@click.option("--allow-sdist", is_flag=True, help="Build packages that have no wheel, if they are Python alone.")
+@click.option("--no-cache", is_flag=True, help="Install the packages anew.")
+@click.pass_obj
+def command(
+    call: Call,
+    *,
+    path: str | None,
+    size: bool,
+    checking: bool,
+    image: bool,
+    layer: bool,
+    allow_sdist: bool,
+    no_cache: bool,
+) -> None:
+    """Build the project for Lambda: the same input gives the same bytes.
+
+    The stage is staging unless -s names another. The path of what was built goes to stdout.
+    """
+    if layer and (image or checking):
+        raise UsageError(f"--layer and --{'image' if image else 'check'} do not go together")
+
+    # Not at the top: the help of this command should not wait for them.
+    from upproxy import build, config
+    from upproxy.build import archive, hooks, target
+    from upproxy.build import image as images
+
+    output = call.output
+    stage = call.stage or STAGE
+    directory = os.path.realpath(call.directory)
+    found = config.load(directory, stage)
+    name = "image" if image else "layer.zip" if layer else f"{stage}.zip"
+    path = os.path.abspath(path or os.path.join(directory, FOLDER, name))
+
+    def hook(name: str) -> None:
+        if not layer:
+            hooks.run(name, getattr(found.settings.hooks, name), directory, {"UP_STAGE": stage}, output.note)
+
+    try:
+        hook("prebuild")
+        hook("build")
+        if found.settings.hooks.prebuild or found.settings.hooks.build:
+            found = config.load(directory, stage)  # what they made may be the app
+        for_ = target.of(found)
+        output.note(f"{found.name} for {for_}: {'the proxy alone' if layer else found.found}")
+        options = build.Options(allow_sdist=allow_sdist, anew=no_cache, managed=not image, skip=path)
+        with output.progress() as report:
+            builder = build.Builder(for_, options, report)
+            artefact = builder.layer() if layer else builder.project(found)
+            _make_folder(directory, path)
+            if image:
+                images.write(path, artefact, found)
+            else:
+                archive.write(path, artefact.members)
+        _tell(output, artefact, (*found.warnings, *_too_large(artefact, image=image)), verbose=call.verbose)
+        document = _described(path, artefact, image=image)
+        if checking:
+            document["check"] = _checked(output, builder, artefact, found)
+        hook("postbuild")
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise BuildFailed(f"cannot write {error.filename or path}: {error.strerror}") from None
+    finally:
+        hook("clean")
+    if output.as_json:
+        output.document(document)
+        return
+    if size:
+        _show_sizes(output, artefact)
+    output.text(path)
+
+
+def _make_folder(directory: str, path: str) -> None:
+    """Make the folder for what is built; the default one tells git to leave it alone."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    ignore = os.path.join(folder, ".gitignore")
+    if folder == os.path.join(directory, FOLDER) and not os.path.exists(ignore):
+        with open(ignore, "w", encoding="utf-8") as file:
+            file.write("*\n")
+
+
+def _too_large(artefact: Artefact, *, image: bool) -> list[str]:
+    from upproxy.build import size
+
+    return [] if image else size.warnings(artefact.members)
+
+
+def _tell(output: Output, artefact: Artefact, warnings: tuple[str, ...], *, verbose: bool) -> None:
+    for note in artefact.notes:
+        output.note(note)
+    if verbose:
+        for path, rule in artefact.left_out:
+            output.note(f"left out: {path}: {rule}")
+    elif artefact.left_out:
+        output.note(f"left out {len(artefact.left_out)} files and folders; -v lists them")
+    for warning in (*warnings, *artefact.warnings):
+        output.warn(warning)
+
+
+def _described(path: str, artefact: Artefact, *, image: bool) -> dict[str, Any]:
+    from upproxy.build import archive, size
+
+    whole = size.total(artefact.members)
+    described = {
+        "path": path,
+        "python": artefact.target.python,
+        "architecture": artefact.target.architecture,
+        "files": len(artefact.members),
+        "unzipped": whole.unzipped,
+        "packages": {share.name: share.unzipped for share in size.packages(artefact.members)},
+    }
+    return described if image else {**described, "zipped": os.path.getsize(path), "sha256": archive.digest(path)}
+
+
+def _show_sizes(output: Output, artefact: Artefact) -> None:
+    from upproxy.build import size
+
+    whole = size.total(artefact.members)
+    units = ("unzipped", "zipped")
+    output.bars("By package", [*size.packages(artefact.members)[:_PACKAGES], whole], units)
+    output.bars("The largest files", size.files(artefact.members, _FILES), units)
+
+
+def _checked(output: Output, builder: Builder, artefact: Artefact, found: Config) -> dict[str, Any]:
+    from upproxy.build import size
+    from upproxy.cli import check
+
+    target = artefact.target
+    if builder.interpreter is None or not check.can_run(target.architecture):
+        raise BuildFailed(
+            f"this machine cannot run what is built for {target}", "Check on one that can, or for its own target."
+        )
+    seen = check.check(artefact.members, found, builder.interpreter)
+    if not seen.sandboxed:
+        output.warn("the check ran without a sandbox, so that the app could write where it may not on Lambda")
+    memory = "" if seen.memory is None else f", {seen.memory / size.MB:.0f} MB of memory"
+    whole = size.total(artefact.members)
+    output.note(
+        f"GET {found.settings.health.path} answered with {seen.status}: cold start {seen.answered:.0f} ms, of which "
+        f"{seen.ready:.0f} ms until it was ready{memory}; {whole.zipped / size.MB:.1f} MB zipped, "
+        f"{whole.unzipped / size.MB:.1f} MB unzipped"
+    )
+    return seen._asdict()

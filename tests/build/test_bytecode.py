@@ -78,13 +78,20 @@ def test_sets_of_constants_are_the_same_in_any_company():
     assert compiled([other, one])[name] == compiled([one])[name]
 
 
-def test_what_cannot_be_compiled_is_told_and_the_rest_is_not_lost():
+def test_groups_are_the_same_again_and_again():
+    members = sources(60)
+    random.Random(1).shuffle(members)
+    assert compiled(members, group=16) == compiled(members[::-1], group=16)
+
+
+@pytest.mark.parametrize("group", [1, 4])
+def test_what_cannot_be_compiled_is_told_and_the_rest_is_not_lost(group):
     bad = {
         "syntax.py": b"def f(:\n", "null.py": b"a\0b", "encoding.py": b"# coding: klingon\n",
         "deep.py": b"(" * 100_000, "latin.py": b"s = '\xe9'\n",
     }  # fmt: skip
     members = [Member(name, data) for name, data in bad.items()] + [Member("good.py", b"x = 1\n")]
-    found, failures = bytecode.add(members, TARGET, OURS)
+    found, failures = bytecode.add(members, TARGET, OURS, group=group)
     assert [failure.name for failure in failures] == sorted(bad)
     assert dict(failures)["syntax.py"].startswith("line 1: ")
     assert [member.name for member in found if member.name.endswith(".pyc")] == [

@@ -123,7 +123,7 @@ class Builder:
         key = cache.key("proxy", self._compiler, self._target, root, *(f"{one.name} {one.data!r}" for one in members))
 
         def make() -> Part:
-            compiled, failures = bytecode.add(members, self._target, self.interpreter, root)
+            compiled, failures = bytecode.add(members, self._target, self.interpreter, root, bytecode.GROUP)
             assert not failures, failures  # noqa: S101  # our own files compile on every version
             return Part(archive.pack(compiled), [], [])
 
@@ -181,7 +181,7 @@ class Builder:
         self._report("compiling and compressing packages")
         runs_here = self.interpreter if platform.machine() in _MACHINES[self._target.architecture] else None
         members, left_out = folder.members(prefix, runs_here)
-        compiled, failures = bytecode.add(members, self._target, self.interpreter)
+        compiled, failures = bytecode.add(members, self._target, self.interpreter, group=bytecode.GROUP)
         left_out += [LeftOut(f"bytecode of {failure.name}", failure.reason) for failure in failures]
         return Part(archive.pack(compiled), notes, left_out)
 

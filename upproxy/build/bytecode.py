@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from collections.abc import Sequence
@@ -16,6 +17,11 @@ from upproxy.build.target import Target
 _COMPILER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "compiler.py")
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C"}  # nothing else, so that nothing else has an influence
 
+_FEW = 8  # files that are not worth another process
+
+GROUP = 32
+"""How many files of packages are compiled by one process: they change together or not at all."""
+
 
 class Failure(NamedTuple):
     """A file that could not be compiled, and why."""
@@ -25,28 +31,24 @@ class Failure(NamedTuple):
 
 
 def add(
-    members: Sequence[Member], target: Target, interpreter: Interpreter | None, root: str = "/var/task"
+    members: Sequence[Member], target: Target, interpreter: Interpreter | None, root: str = "/var/task", group: int = 1
 ) -> tuple[list[Member], list[Failure]]:
     """Return members with the bytecode of the Python files among them, and what could not be compiled.
 
-    `root` is the folder that they will lie in, which tracebacks show. Without an interpreter nothing is added. Raises
+    `root` is the folder that they will lie in, which tracebacks show. So many files as `group` says are compiled by one
+    process, which is faster, and makes the bytes depend on all of them. Without an interpreter nothing is added. Raises
     BuildError where the interpreter fails.
     """
-    sources = [member for member in members if member.name.endswith(".py")]
+    sources = sorted(member for member in members if member.name.endswith(".py"))
     if interpreter is None or not sources:
         return list(members), []
-    workers = min(os.cpu_count() or 1, 1 + len(sources) // 8)
-    parts = [sources[start::workers] for start in range(workers)]
+    groups = [sources[start : start + group] for start in range(0, len(sources), group)]
+    workers = min(os.cpu_count() or 1, 1 + len(sources) // _FEW)
+    parts = [groups[start::workers] for start in range(workers)]
     with ThreadPoolExecutor(workers) as pool:
-        answers = list(pool.map(lambda part: _compile(part, interpreter, root), parts))
-    added, failures = [], []
-    for member, (kind, content) in (
-        pair for part, found in zip(parts, answers, strict=True) for pair in zip(part, found, strict=True)
-    ):
-        if kind == b"c":
-            added.append(Member(_cached(member.name, target), content))
-        else:
-            failures.append(Failure(member.name, content.decode("utf-8", "replace")))
+        answers = [pair for part in pool.map(lambda part: _compile(part, interpreter, root), parts) for pair in part]
+    added = [Member(_cached(name, target), content) for name, kind, content in answers if kind == b"c"]
+    failures = [Failure(name, content.decode("utf-8", "replace")) for name, kind, content in answers if kind != b"c"]
     return [*members, *added], sorted(failures)
 
 
@@ -55,11 +57,14 @@ def _cached(name: str, target: Target) -> str:
     return os.path.join(folder, "__pycache__", f"{file.removesuffix('.py')}.{target.cache_tag}.pyc")
 
 
-def _compile(sources: Sequence[Member], interpreter: Interpreter, root: str) -> list[tuple[bytes, bytes]]:
+def _compile(groups: Sequence[Sequence[Member]], interpreter: Interpreter, root: str) -> list[tuple[str, bytes, bytes]]:
+    """Return names, kinds of answers and answers of the compiler, as it has them."""
     frames = []
-    for source in sources:
-        name = f"{root}/{source.name}".encode()
-        frames += [len(name).to_bytes(4, "little"), len(source.data).to_bytes(4, "little"), name, source.data]
+    for group in groups:
+        frames.append(_number(len(group)))
+        for source in group:
+            name = f"{root}/{source.name}".encode()
+            frames += [_number(len(name)), _number(len(source.data)), name, source.data]
     # Not -I, which would have the hash seed ignored.
     done = subprocess.run(
         [interpreter.path, "-s", "-S", "-P", _COMPILER],
@@ -72,8 +77,12 @@ def _compile(sources: Sequence[Member], interpreter: Interpreter, root: str) -> 
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise BuildError(f"{interpreter.path} cannot compile: {' '.join(last) or f'exit code {done.returncode}'}")
     answers, at = [], 0
-    for _ in sources:
+    for source in itertools.chain.from_iterable(groups):
         end = at + 5 + int.from_bytes(done.stdout[at + 1 : at + 5], "little")
-        answers.append((done.stdout[at : at + 1], done.stdout[at + 5 : end]))
+        answers.append((source.name, done.stdout[at : at + 1], done.stdout[at + 5 : end]))
         at = end
     return answers
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(4, "little")

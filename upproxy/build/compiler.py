@@ -1,9 +1,10 @@
 """Compiles Python files to bytecode: run by the interpreter whose bytecode is wanted, imported by nobody.
 
-On stdin come files, each as the lengths of its name and of its source (4 bytes, little end first), the name and the
-source. On stdout goes an answer for each, in order: `c` or `e`, a length, and the bytecode file or the error.
+Numbers are 4 bytes, little end first. On stdin come groups of files: how many, and for each the lengths of its name and
+of its source, the name and the source. On stdout goes an answer for each file, in order: `c` or `e`, a length, and the
+bytecode file or the error.
 
-Each file is compiled in a fork of a process that has compiled nothing: what marshal writes depends on which strings
+Each group is compiled in a fork of a process that has compiled nothing: what marshal writes depends on which strings
 are already interned, and so on what was compiled before.
 """
 
@@ -21,15 +22,30 @@ UNCHECKED = (1).to_bytes(4, "little")  # by hash, which is not compared on impor
 def main() -> None:
     """Answer what comes on stdin."""
     warnings.simplefilter("ignore")  # what a file is warned of is not the builder's affair
-    while head := sys.stdin.buffer.read(8):
-        name = sys.stdin.buffer.read(int.from_bytes(head[:4], "little"))
-        source = sys.stdin.buffer.read(int.from_bytes(head[4:], "little"))
-        pid = os.fork()
-        if not pid:
-            answer(*compiled(name, source))
-            os._exit(0)
-        if os.waitpid(pid, 0)[1]:
-            answer(b"e", b"the compiler crashed")
+    read = sys.stdin.buffer.read
+    while head := read(4):
+        group = []
+        for _ in range(number(head)):
+            lengths = read(8)
+            group.append((read(number(lengths[:4])), read(number(lengths[4:]))))
+        if not forked(group):  # one of them crashes the compiler
+            for file in group:
+                if not forked([file]):
+                    answer([(b"e", b"the compiler crashed")])
+
+
+def number(data: bytes) -> int:
+    """Read a number."""
+    return int.from_bytes(data, "little")
+
+
+def forked(group: list[tuple[bytes, bytes]]) -> bool:
+    """Answer a group from a process of its own; whether that went well. If not, nothing was answered."""
+    pid = os.fork()
+    if not pid:
+        answer([compiled(name, source) for name, source in group])
+        os._exit(0)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 def compiled(name: bytes, source: bytes) -> tuple[bytes, bytes]:
@@ -43,9 +59,9 @@ def compiled(name: bytes, source: bytes) -> tuple[bytes, bytes]:
         return b"e", f"{type(error).__name__}: {error}".encode()
 
 
-def answer(kind: bytes, content: bytes) -> None:
-    """Write an answer."""
-    data = memoryview(kind + len(content).to_bytes(4, "little") + content)
+def answer(answers: list[tuple[bytes, bytes]]) -> None:
+    """Write answers."""
+    data = memoryview(b"".join(kind + len(content).to_bytes(4, "little") + content for kind, content in answers))
     while data:
         data = data[os.write(1, data) :]
 

@@ -68,7 +68,7 @@ class Folder:
         try:
             uv.run(
                 (
-                    "pip", "install", "--target", self.path, "--python", sys.executable, "--link-mode", "copy",
+                    "pip", "install", "--target", self.path, "--python", sys.executable,
                     "--python-version", target.python, "--python-platform", target.platform, *arguments,
                 ),
                 directory,

@@ -29,10 +29,10 @@ from upproxy.local.runtime_api import Buffered, FunctionError, StreamBroken
 from upproxy.local.sources import SOURCES, HttpReply, HttpRequest
 
 _OUTPUT = 20  # of the app's lines, shown where the check fails
-_MOUNTED = "/mnt"  # exists everywhere, and is not below /tmp
+MOUNTED = "/mnt"  # exists everywhere, and is not below /tmp
 # In a mount namespace: all is read-only, but for a /tmp of its own.
 _SANDBOX = f"""\
-mount --bind "$1" {_MOUNTED} && mount -o remount,bind,ro {_MOUNTED} && mount --bind "$2" /tmp || exit 125
+mount --bind "$1" {MOUNTED} && mount -o remount,bind,ro {MOUNTED} && mount --bind "$2" /tmp || exit 125
 mount -o remount,bind,ro / 2>/dev/null
 shift 2
 exec "$@"
@@ -87,15 +87,15 @@ def _read_only(folder: str) -> Iterator[None]:
 
 
 async def _check(work: str, config: Config, interpreter: Interpreter) -> Checked:
-    sandbox = _sandbox(work)
-    root = _MOUNTED if sandbox else work
+    words = sandbox(work)
+    root = MOUNTED if words else work
     task = f"{root}/task"
     lines: list[str] = []
     name = f"{config.name}-{config.stage}"
     # The arguments are the command of the runtime that it stands in for.
     bootstrap = (f"{task}/.upproxy/bootstrap", interpreter.path, "/var/runtime/bootstrap.py")
     instance = Instance(
-        (*sandbox, *bootstrap),
+        (*words, *bootstrap),
         _environment(config, root, interpreter),
         directory="/",
         function_name=name,
@@ -125,10 +125,10 @@ async def _check(work: str, config: Config, interpreter: Interpreter) -> Checked
         raise BuildFailed(
             f"GET {config.settings.health.path} is answered with {reply.status}", "\n".join(lines[-_OUTPUT:])
         )
-    return Checked((ready - started) * 1000, (answered - started) * 1000, reply.status, memory, bool(sandbox))
+    return Checked((ready - started) * 1000, (answered - started) * 1000, reply.status, memory, bool(words))
 
 
-def _sandbox(work: str) -> tuple[str, ...]:
+def sandbox(work: str) -> tuple[str, ...]:
     """Return the words to put before a command so that it can write to /tmp alone; none where that cannot be had."""
     unshare = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",)))
     words = (*unshare, "/bin/sh", "-c", _SANDBOX, "sandbox", work, os.path.join(work, "tmp"))

@@ -111,7 +111,9 @@ class Builder:
         members = source.collect(config.directory, left_out.append, defaults=defaults, skip=options.skip)
         for member in members:
             check_machine(member.name, member.data, self._target, "the project")
-        compiled, failures = bytecode.add(members, self._target, self.interpreter)
+        # A site of files alone has nothing to run.
+        compiler = None if config.app.command is None else self.interpreter
+        compiled, failures = bytecode.add(members, self._target, compiler)
         self.artefact.warnings += [
             f"{failure.name} does not compile on Python {self._target.python}: {failure.reason}" for failure in failures
         ]

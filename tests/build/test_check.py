@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.build.conftest import HERE, UP, built, failure, write_files
+from tests.build.conftest import HERE, UP, WSGI, built, failure, write_files
 from tests.conformance.ways import Lambda
 from upproxy.build import archive
 from upproxy.local.sources import HttpRequest
@@ -125,3 +127,30 @@ def test_large_bodies_go_through_what_is_vendored(upproxy, project, tmp_path):
             assert (f"{task}/.upproxy/vendor/pybase64/" in maps.read_text()) == loaded
     finally:
         ways.close()
+
+
+ASGI = """\
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+"""
+
+
+@pytest.mark.parametrize(
+    ("server", "app", "added"),
+    [
+        ("gunicorn", WSGI, {"gunicorn"}),
+        ("hypercorn", ASGI, {"hypercorn", "h2", "h11", "hpack", "hyperframe", "priority", "wsproto"}),
+        ("uvicorn", ASGI, {"uvicorn", "httptools", "click", "h11"}),
+    ],
+)
+def test_a_server_that_is_asked_for_is_added_and_serves(upproxy, project, server, app, added):
+    write_files(project, {"app.py": app, "up.yml": UP.replace("waitress", server)})
+    done = upproxy("build", "-C", str(project), "--check", "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["check"]["status"] == 200
+    with zipfile.ZipFile(said["path"]) as artefact:
+        infos = re.findall(r"\.upproxy/packages/([a-z0-9_]+)-[^/]*\.dist-info/METADATA", "\n".join(artefact.namelist()))
+    assert set(infos) == added

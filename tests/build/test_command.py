@@ -239,6 +239,7 @@ def test_no_secret_is_in_the_artefact(upproxy, project):
         ({"up.yml": UP + "lambda: {runtime: provided.al2023}\n"}, "provided.al2023", "--image"),
         ({"up.yml": UP.replace(HERE, "3.14") + "lambda: {runtime: python3.13}\n"}, "differ", "Leave one"),
         ({"up.yml": "name: a\nproxy: {command: node server.js}\n"}, "`node`", "--image"),
+        ({"up.yml": "name: a\nproxy: {command: uv run app.py}\n"}, "`uv`", "Leave `uv run` out"),
         ({"up.yml": "name: a\n", "app.py": "", "package.json": '{"scripts": {"start": "node"}}'}, "`node`", "--image"),
         ({"up.yml": UP + "environment: {AWS_LAMBDA_EXEC_WRAPPER: otel}\n"}, "otel", "/opt/otel-instrument"),
     ],
@@ -340,6 +341,9 @@ def test_an_image_for_node(upproxy, tmp_path):
     assert upproxy("build", "-C", str(shop), "--image").returncode == 0
     image = shop / ".upproxy" / "image"
     assert "FROM node:22-bookworm-slim\n" in (image / "Dockerfile").read_text()
+    assert [path.name for path in (image / "task/.upproxy/vendor/pybase64").glob("*.so")] == [
+        "_pybase64.cpython-311-x86_64-linux-gnu.so"  # for Debian's Python, whatever up.yml says of the runtime's
+    ]
     assert (image / "task" / "node_modules" / "a" / "index.js").exists()
 
 

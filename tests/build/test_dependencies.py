@@ -212,8 +212,9 @@ def test_the_fingerprint_follows_all_that_is_read(tmp_path, changed):
     write_files(
         tmp_path,
         {
-            "requirements.txt": "-r more/base.txt\n./part\n./wheels/local-1.0-py3-none-any.whl\n",
-            "more/base.txt": "-c ../limits.txt\n", "limits.txt": "idna==3.10\n", "part/code.py": "x = 1\n",
+            "requirements.txt": "-r more/base.txt\n./wheels/local-1.0-py3-none-any.whl\n",
+            "more/base.txt": "-c ../limits.txt\n./part\n",  # packages are relative to the project's folder
+            "limits.txt": "idna==3.10\n", "part/code.py": "x = 1\n",
         },
     )  # fmt: skip
     make_wheel(tmp_path / "wheels", "local", {"local.py": ""})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -176,6 +177,7 @@ def test_a_source_distribution_is_built_only_where_it_may_be(tmp_path):
     assert dependencies.installed(folder.path) == {"upproxy-test-pure": "1.0"}
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
 def test_what_is_compiled_here_is_refused(tmp_path):
     wanted = sdist(
         tmp_path, "fast", "from setuptools import Extension, setup\nsetup(ext_modules=[Extension('_x', ['x.c'])])\n"

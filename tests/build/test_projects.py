@@ -141,8 +141,12 @@ PROJECTS: dict[str, tuple[Mapping[str, str | bytes], dict[str, bytes]]] = {
 }
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("name", PROJECTS)
+QUICK = ("httpbin",)
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.soak) for name in PROJECTS]
+)
 def test_built_and_served(upproxy: Run, tmp_path: Path, name: str) -> None:
     files, answers = PROJECTS[name]
     project = write_files(tmp_path / "shop", files)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import os
-import platform
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,30 +16,15 @@ from upproxy.build.archive import Member, Packed
 from upproxy.build.bootstrap import VARIABLE, bootstrap
 from upproxy.build.cache import Part
 from upproxy.build.errors import BuildError
-from upproxy.build.packages import Folder, check_machine, pinned
+from upproxy.build.packages import Folder, check_machine
 from upproxy.build.source import LeftOut
 from upproxy.build.target import Target
 from upproxy.config import Config
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_FOREIGN = (
-    "node",
-    "npm",
-    "npx",
-    "yarn",
-    "pnpm",
-    "bun",
-    "deno",
-    "go",
-    "ruby",
-    "php",
-    "java",
-    "dotnet",
-    "./server",
-    "./main",
-)
-SERVERS = {"waitress": ("waitress",), "uvicorn": ("uvicorn", "httptools")}
-"""What a server that the build adds is made of; why these: docs/build.md."""
+_FOREIGN = frozenset(("node", "npm", "npx", "yarn", "pnpm", "bun", "deno", "go", "ruby", "php", "java", "dotnet"))
+_RUNNERS = frozenset(("uv", "poetry", "pipenv", "pdm", "hatch", "rye"))
+_SERVERS = {"uvicorn": ("uvicorn", "httptools")}  # what is added with a server; why: docs/build.md
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +75,7 @@ class Builder:
             bootstrap(self._target, ".upproxy/bootstrap", config.settings.environment.get(VARIABLE, "")),
             Member(".upproxy/manifest.json", manifest.encode()),
         )
-        self.proxy(".upproxy/", "/var/task")
+        self._proxy(".upproxy/", "/var/task")
         if config.app.command is not None:
             self._packages(config)
         self._vendor(config)
@@ -98,7 +84,7 @@ class Builder:
     def layer(self) -> Artefact:
         """Build the proxy alone, as a layer that is unpacked to /opt."""
         self._files(bootstrap(self._target, "upproxy/bootstrap", layer=True))
-        self.proxy("upproxy/", "/opt")
+        self._proxy("upproxy/", "/opt")
         return self.artefact
 
     def _files(self, *members: Member) -> None:
@@ -119,7 +105,7 @@ class Builder:
         ]
         self._files(*compiled)
 
-    def proxy(self, prefix: str, root: str) -> None:
+    def _proxy(self, prefix: str, root: str) -> None:
         """Add the proxy and the launchers, which lie under `root` on Lambda."""
         members = list(_own(prefix))
         key = cache.key("proxy", self._compiler, self._target, root, *(f"{one.name} {one.data!r}" for one in members))
@@ -138,7 +124,7 @@ class Builder:
             for name in (dependencies.OF_THE_RUNTIME if wanted and self._options.managed and not wanted.locked else ())
             if name not in (wanted.asked if wanted else ())
         ]
-        server = SERVERS.get(config.app.server, ())
+        server = _SERVERS.get(config.app.server, (config.app.server,) if config.app.server else ())
         key = self._key(
             "packages", wanted and (wanted.file, wanted.fingerprint), without, server, self._options.allow_sdist
         )
@@ -181,8 +167,7 @@ class Builder:
 
     def _finished(self, folder: Folder, prefix: str, notes: list[str]) -> Part:
         self._report("compiling and compressing packages")
-        runs_here = self.interpreter if platform.machine() in _MACHINES[self._target.architecture] else None
-        members, left_out = folder.members(prefix, runs_here)
+        members, left_out = folder.members(prefix, self.interpreter if self._target.runs_here else None)
         compiled, failures = bytecode.add(members, self._target, self.interpreter, group=bytecode.GROUP)
         left_out += [LeftOut(f"bytecode of {failure.name}", failure.reason) for failure in failures]
         return Part(archive.pack(compiled), notes, left_out)
@@ -194,14 +179,22 @@ class Builder:
         self.artefact.left_out += part.left_out
 
     def _key(self, *parts: object) -> str:
-        return cache.key(*parts, self._target, self._compiler, uv.version(), __version__, sorted(pinned().items()))
+        return cache.key(*parts, self._target, self._compiler, uv.version(), _tools())
 
     @property
     def _compiler(self) -> str:
         return self.interpreter.version if self.interpreter else ""
 
 
-_MACHINES = {"x86_64": ("x86_64", "AMD64"), "arm64": ("aarch64", "arm64")}
+@functools.cache
+def _tools() -> str:
+    """Return a hash of what builds: its version alone would not tell of a change to it."""
+    digest = hashlib.sha256(__version__.encode())
+    folder = os.path.dirname(os.path.abspath(__file__))
+    for name in sorted(os.listdir(folder)):
+        if os.path.isfile(os.path.join(folder, name)):
+            digest.update(archive.digest(os.path.join(folder, name)).encode())
+    return digest.hexdigest()
 
 
 def _own(prefix: str) -> Iterator[Member]:
@@ -217,13 +210,19 @@ def _own(prefix: str) -> Iterator[Member]:
 
 
 def _check_command(config: Config, *, managed: bool) -> None:
-    """See that the managed runtime has what the command runs. Raises BuildError."""
+    """See that Lambda has what the command runs. Raises BuildError."""
     command = config.app.command
-    if not managed or not isinstance(command, str) or config.settings.lambda_.layers:
+    if not isinstance(command, str) or config.settings.lambda_.layers:
         return
     words = [word for word in command.rpartition("; ")[2].split() if "=" not in word and word != "exec"]
-    if words and words[0] in _FOREIGN:
+    first = words[0] if words else ""
+    if first in _RUNNERS:
         raise BuildError(
-            f"the app is started by `{words[0]}`, which AWS's Python runtimes do not have",
+            f"the app is started by `{first}`, which is not there on Lambda",
+            f"Leave `{first} run` out of the command: the packages are on the app's path there.",
+        )
+    if managed and first in _FOREIGN:
+        raise BuildError(
+            f"the app is started by `{first}`, which AWS's Python runtimes do not have",
             "Build a container image: `upproxy build --image`.",
         )

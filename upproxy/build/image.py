@@ -7,12 +7,18 @@ import shutil
 import tempfile
 
 from upproxy.build import archive
+from upproxy.build import target as targets
 from upproxy.build.artefact import Artefact
 from upproxy.build.errors import BuildError
+from upproxy.build.target import Target
 from upproxy.config import Config
 
 MARK = ".upproxy-image"  # a folder without it is not ours to replace
-_NODE = ("node", "npm", "npx", "yarn", "pnpm")
+_DEBIAN = "3.11"  # Python in Debian 12, bookworm
+_IMAGES = {
+    **dict.fromkeys(("node", "npm", "npx", "yarn", "pnpm"), "node:22-bookworm-slim"),
+    "go": "golang:1.24-bookworm",
+}
 _PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 
 _DOCKERFILE = """\
@@ -37,6 +43,12 @@ FROM {image}
 # The proxy needs Python's standard library, 3.11 or newer, and nothing else of it.
 RUN apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
 """
+
+
+def target(config: Config) -> Target:
+    """Return what is built for: the Python of the image, which beside another language is Debian's."""
+    found = targets.of(config)
+    return found if _base(config) is None else found._replace(python=_DEBIAN)
 
 
 def write(path: str, artefact: Artefact, config: Config) -> str:
@@ -67,13 +79,14 @@ def write(path: str, artefact: Artefact, config: Config) -> str:
 
 def dockerfile(artefact: Artefact, config: Config) -> str:
     """Return the Dockerfile for an app: on Debian, with Python and, where the command asks for it, Node.js."""
-    target = artefact.target
+    python, architecture = artefact.target
+    other = _base(config)
+    base = _PYTHON.format(python=python) if other is None else _OTHER.format(image=other)
+    return _DOCKERFILE.format(platform=_PLATFORMS[architecture], name=config.name, base=base.rstrip())
+
+
+def _base(config: Config) -> str | None:
+    """Return the image of the language that the command is in, None for Python."""
     command = config.app.command
     words = command.split() if isinstance(command, str) else []
-    if any(word in _NODE for word in words):
-        base = _OTHER.format(image="node:22-bookworm-slim")
-    elif "go" in words:
-        base = _OTHER.format(image="golang:1.24-bookworm")
-    else:
-        base = _PYTHON.format(python=target.python)
-    return _DOCKERFILE.format(platform=_PLATFORMS[target.architecture], name=config.name, base=base.rstrip())
+    return next((_IMAGES[word] for word in words if word in _IMAGES), None)

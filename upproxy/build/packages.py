@@ -44,7 +44,7 @@ class Folder:
         if not allow_sdist:
             arguments += ["--only-binary", ":all:"]
             # Folders and repositories have no wheels anywhere.
-            arguments += [word for name in wanted.sources for word in ("--no-binary", name)]
+            arguments += [f"--no-binary={name}" for name in wanted.sources]
         self._run(arguments, directory, f"cannot install what {wanted.file} names", wanted.text)
 
     def add(self, *names: str) -> list[str]:
@@ -69,7 +69,7 @@ class Folder:
             uv.run(
                 (
                     "pip", "install", "--target", self.path, "--python", sys.executable,
-                    "--python-version", target.python, "--python-platform", target.platform, *arguments,
+                    "--python-version", target.python, "--python-platform", target.wheels, *arguments,
                 ),
                 directory,
                 f"{what} for {target}",

@@ -53,18 +53,20 @@ class Read(NamedTuple):
 def read(path: str) -> Read:
     """Read a requirements file and those that it names. Raises BuildError."""
     found = Read([], [], [], {})
-    _read_file(os.path.abspath(path), found, "")
+    whole = os.path.abspath(path)
+    _read_file(whole, os.path.dirname(whole), found, "")
     return found
 
 
 def parse(text: str, directory: str) -> Read:
     """Read requirements that are no file, whose paths are relative to a folder. Raises BuildError."""
     found = Read([], [], [], {"": text.encode()})
-    _add(text, directory, "", found)
+    _add(text, directory, directory, "", found)
     return found
 
 
-def _read_file(path: str, found: Read, via: str) -> None:
+def _read_file(path: str, root: str, found: Read, via: str) -> None:
+    """Read a file. Others that it names are relative to it, packages to the root, as uv and pip have it."""
     if path in found.files:
         return
     try:
@@ -77,28 +79,28 @@ def _read_file(path: str, found: Read, via: str) -> None:
     except UnicodeDecodeError:
         raise BuildError(f"{path} is no UTF-8 text", "Save it as UTF-8.") from None
     found.files[path] = content
-    _add(text, os.path.dirname(path), path, found)
+    _add(text, os.path.dirname(path), root, path, found)
 
 
-def _add(text: str, directory: str, file: str, found: Read) -> None:
+def _add(text: str, directory: str, root: str, file: str, found: Read) -> None:
     for line in text.replace("\\\r\n", " ").replace("\\\n", " ").splitlines():
         stripped = line.strip()
         if match := _OPTION.match(stripped):
             if "://" not in match[1]:
-                _read_file(os.path.normpath(os.path.join(directory, _bare(match[1]))), found, file)
+                _read_file(os.path.normpath(os.path.join(directory, _bare(match[1]))), root, found, file)
             continue
         if match := _EDITABLE.match(stripped):
             stripped = match[1]
         elif not stripped or stripped.startswith(("#", "-")):
             continue
-        _add_requirement(_bare(stripped), stripped, directory, found)
+        _add_requirement(_bare(stripped), stripped, root, found)
 
 
 def _bare(text: str) -> str:
     return _AFTER.sub("", text).strip().strip("\"'")
 
 
-def _add_requirement(bare: str, whole: str, directory: str, found: Read) -> None:
+def _add_requirement(bare: str, whole: str, root: str, found: Read) -> None:
     try:
         requirement = Requirement(re.sub(r"\s(?:#|--).*$", "", whole))
     except InvalidRequirement:
@@ -115,7 +117,7 @@ def _add_requirement(bare: str, whole: str, directory: str, found: Read) -> None
     path = url.removeprefix("file://") if url.startswith("file:") else url
     if "://" in path:
         return
-    path = os.path.normpath(os.path.join(directory, re.sub(r"\[[^\]]*\]$", "", path)))
+    path = os.path.normpath(os.path.join(root, re.sub(r"\[[^\]]*\]$", "", path)))
     if os.path.isdir(path):
         name = name or _project_name(path)
         found.sources.append(name)

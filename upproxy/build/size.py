@@ -62,9 +62,9 @@ def warnings(members: Sequence[Packed]) -> list[str]:
 def _package(path: str) -> str:
     first, *rest = path.split("/")
     if first != ".upproxy":
-        return f"{first}/" if rest else "files of the project"
+        return f"{first}/" if rest and first != "__pycache__" else "files of the project"
     if rest[0] not in ("packages", "vendor"):
         return "upproxy"
-    name = rest[1] if len(rest) > 1 else rest[0]
+    name = rest[2] if rest[1] == "__pycache__" else rest[1]
     stem = name.partition(".dist-info")[0].partition(".libs")[0]
     return stem.partition("-")[0].partition(".")[0].lower() or name

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
+import sys
 from typing import NamedTuple
 
 from upproxy.build.errors import BuildError
@@ -21,7 +23,7 @@ class Target(NamedTuple):
     architecture: str
 
     @property
-    def platform(self) -> str:
+    def wheels(self) -> str:
         """The platform as uv names it.
 
         Python 3.12 and later run on Amazon Linux 2023 (glibc 2.34), 3.11 on Amazon Linux 2 (glibc 2.26).
@@ -32,6 +34,11 @@ class Target(NamedTuple):
     def tag(self) -> str:
         """The newest platform tag of wheels that fit (PEP 600)."""
         return f"{self._glibc}_{_WHEEL_NAMES[self.architecture]}"
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether this machine runs programs for it."""
+        return sys.platform == "linux" and platform.machine() == _WHEEL_NAMES[self.architecture]
 
     @property
     def cache_tag(self) -> str:

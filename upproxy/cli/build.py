@@ -69,7 +69,7 @@ def command(
         hook("build")
         if found.settings.hooks.prebuild or found.settings.hooks.build:
             found = config.load(directory, stage)  # what they made may be the app
-        for_ = target.of(found)
+        for_ = images.target(found) if image else target.of(found)
         output.note(f"{found.name} for {for_}: {'the proxy alone' if layer else found.found}")
         options = build.Options(allow_sdist=allow_sdist, anew=no_cache, managed=not image, skip=path)
         with output.progress() as report:
@@ -156,7 +156,7 @@ def _checked(output: Output, builder: Builder, artefact: Artefact, found: Config
     from upproxy.cli import check
 
     target = artefact.target
-    if builder.interpreter is None or not check.can_run(target.architecture):
+    if builder.interpreter is None or not target.runs_here:
         raise BuildFailed(
             f"this machine cannot run what is built for {target}", "Check on one that can, or for its own target."
         )

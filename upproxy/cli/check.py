@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -197,9 +196,3 @@ def _memory(session: int) -> int | None:
                 with open(f"/proc/{name}/smaps_rollup", encoding="ascii") as file:
                     total += 1024 * sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
     return total or None
-
-
-def can_run(architecture: str) -> bool:
-    """Whether this machine runs programs for one of Lambda's architectures."""
-    here = os.uname()
-    return sys.platform == "linux" and {"aarch64": "arm64"}.get(here.machine, here.machine) == architecture

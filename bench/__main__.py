@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 
-from bench import machine, report, rounds
+from bench import build, machine, report, rounds
 from bench.cases import CASES, COLD_START, ROOT
 from bench.driver import WrongReply
 
@@ -35,11 +35,11 @@ def main() -> int:
         parser.error("processes are pinned and looked at as only Linux can")
     if arguments.rounds < 1:
         parser.error("--rounds has to be 1 or more")
-    if not any(arguments.cases in name for name in (*CASES, COLD_START.name)):
-        parser.error(f"no case has {arguments.cases!r} in its name: {', '.join((*CASES, COLD_START.name))}")
+    if not any(arguments.cases in name for name in (*CASES, COLD_START.name, build.NAME)):
+        parser.error(f"no case has {arguments.cases!r} in its name: {', '.join((*CASES, COLD_START.name, build.NAME))}")
     try:
         return _measure(arguments)
-    except WrongReply as error:
+    except (WrongReply, build.WrongAnswer) as error:
         print(f"wrong: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -65,12 +65,15 @@ def _measure(arguments: argparse.Namespace) -> int:
     if arguments.cases in COLD_START.name:
         _progress(COLD_START.name)
         rows += rounds.cold(starts=1 if quick else turns)
+    builds = build.measure(turns, _progress) if arguments.cases in build.NAME and not quick else []
     _progress("")
     verdicts = report.verdicts(rows)
     with open(arguments.output, "w") as file:
-        json.dump({"machine": where, "harness": check, "targets": verdicts, "rows": rows}, file, indent=1)
+        figures = [figure._asdict() for figure in builds]
+        results = {"machine": where, "harness": check, "targets": verdicts, "rows": rows, "builds": figures}
+        json.dump(results, file, indent=1)
         file.write("\n")
-    print("", report.table(rows), "", *map(report.judgement, verdicts), sep="\n")
+    print("", report.table(rows), "", *map(report.judgement, verdicts), *builds, sep="\n")
     if quick:
         print("(too few rounds to judge by)")
         return 0

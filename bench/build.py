@@ -28,6 +28,7 @@ from upproxy.local.instance import Instance
 from upproxy.local.runtime_api import Buffered, FunctionError, Stream
 from upproxy.local.sources import SOURCES, HttpRequest
 
+NAME = "build"
 ROUNDS = 9
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 REQUIREMENTS = "fastapi\nsqlalchemy\ncryptography\n"

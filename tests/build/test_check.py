@@ -154,3 +154,10 @@ def test_a_server_that_is_asked_for_is_added_and_serves(upproxy, project, server
     with zipfile.ZipFile(said["path"]) as artefact:
         infos = re.findall(r"\.upproxy/packages/([a-z0-9_]+)-[^/]*\.dist-info/METADATA", "\n".join(artefact.namelist()))
     assert set(infos) == added
+
+
+def test_without_namespaces_it_is_told(upproxy, project):
+    done = upproxy("build", "-C", str(project), "--check", PATH="/nowhere")
+    assert done.returncode == 0, done.stderr
+    assert "answered with 200" in done.stderr
+    assert "warning: the check ran without a sandbox" in done.stderr

@@ -27,6 +27,9 @@ dependencies = ["idna==3.10"]
 extra = ["iniconfig==2.0.0"]
 [dependency-groups]
 dev = ["iniconfig==2.0.0"]
+docs = ["iniconfig==2.0.0"]
+[tool.uv]
+default-groups = ["dev", "docs"]
 """
 POETRY = """\
 [[package]]
@@ -90,7 +93,7 @@ def test_uv_lock_without_groups_and_extras(tmp_path):
 
 def test_pylock(tmp_path):
     folder = write_files(tmp_path / "shop", {"pyproject.toml": PROJECT})
-    subprocess.run([find_uv_bin(), "export", "-q", "--no-dev", "-o", "pylock.toml"], cwd=folder, check=True)
+    subprocess.run([find_uv_bin(), "export", "-q", "--no-default-groups", "-o", "pylock.toml"], cwd=folder, check=True)
     (folder / "uv.lock").unlink()
     wanted = dependencies.find(str(folder))
     assert (wanted.file, wanted.locked) == ("pylock.toml", True)
@@ -248,20 +251,20 @@ def test_settings_of_tools_do_not_change_the_fingerprint_of_pyproject(tmp_path):
 @pytest.mark.parametrize(
     ("line", "asked"),
     [
-        ("boto3", ()),
-        ("boto3  # any", ()),
-        ("flask", ()),
-        ("boto3>=1.35", ("boto3", "botocore")),
-        ("Boto3[crt]", ("boto3", "botocore")),
-        ("botocore==1.40.0", ("boto3", "botocore")),
+        ("boto3", False),
+        ("boto3  # any", False),
+        ("flask", False),
+        ("boto3>=1.35", True),
+        ("Boto3[crt]", True),
+        ("botocore==1.40.0", True),
     ],
 )
 def test_what_the_runtime_has_is_asked_for_by_its_version(tmp_path, line, asked):
     write_files(tmp_path, {"requirements.txt": line + "\n"})
-    assert dependencies.find(str(tmp_path)).asked == asked
+    assert dependencies.find(str(tmp_path)).asked is asked
     write_files(tmp_path, {"pyproject.toml": f'[project]\nname = "a"\ndependencies = ["{line.partition("  #")[0]}"]\n'})
     (tmp_path / "requirements.txt").unlink()
-    assert dependencies.find(str(tmp_path)).asked == asked
+    assert dependencies.find(str(tmp_path)).asked is asked
 
 
 @pytest.mark.parametrize(

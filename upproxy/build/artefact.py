@@ -119,11 +119,8 @@ class Builder:
 
     def _packages(self, config: Config) -> None:
         wanted = dependencies.find(config.directory)
-        without = [
-            name
-            for name in (dependencies.OF_THE_RUNTIME if wanted and self._options.managed and not wanted.locked else ())
-            if name not in (wanted.asked if wanted else ())
-        ]
+        own = wanted is None or wanted.locked or wanted.asked or not self._options.managed
+        without = () if own else dependencies.OF_THE_RUNTIME
         server = _SERVERS.get(config.app.server, (config.app.server,) if config.app.server else ())
         key = self._key(
             "packages", wanted and (wanted.file, wanted.fingerprint), without, server, self._options.allow_sdist

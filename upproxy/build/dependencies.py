@@ -6,14 +6,14 @@ import glob
 import hashlib
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from upproxy.build import poetry, requirements, uv
 from upproxy.build.errors import BuildError
-from upproxy.build.tables import read_table, tables
+from upproxy.build.tables import at, read_table, tables
 
 OF_THE_RUNTIME = ("boto3", "botocore")
 """Packages that Lambda's own Python runtimes bring."""
@@ -24,7 +24,7 @@ class Dependencies(NamedTuple):
 
     `file` is where it comes from, `text` requirements and `constraints` constraints in pip's format; without a text uv
     reads the file itself. `locked` says that all versions are fixed, `sources` names packages that have to be built,
-    `asked` those of `OF_THE_RUNTIME` that the project wants of its own.
+    `asked` that the project wants those of `OF_THE_RUNTIME` of its own.
     """
 
     file: str
@@ -33,7 +33,7 @@ class Dependencies(NamedTuple):
     constraints: str = ""
     locked: bool = False
     sources: tuple[str, ...] = ()
-    asked: tuple[str, ...] = ()
+    asked: bool = False
 
 
 def find(directory: str) -> Dependencies | None:
@@ -51,7 +51,15 @@ def find(directory: str) -> Dependencies | None:
 
 def _uv_lock(directory: str) -> Dependencies:
     exported = uv.run(
-        ("export", "--frozen", "--no-dev", "--no-editable", "--no-emit-project", "--no-header", "--no-annotate"),
+        (
+            "export",
+            "--frozen",
+            "--no-default-groups",
+            "--no-editable",
+            "--no-emit-project",
+            "--no-header",
+            "--no-annotate",
+        ),
         directory,
         "cannot read uv.lock",
     ).decode()
@@ -95,7 +103,7 @@ def _pyproject(directory: str) -> Dependencies | None:
     project = table.get("project")
     listed = project.get("dependencies") if isinstance(project, dict) else None
     if not isinstance(listed, list):
-        if _at(table, "tool", "poetry", "dependencies"):
+        if at(table, "tool", "poetry", "dependencies"):
             raise BuildError("there is no poetry.lock beside pyproject.toml", "Write it: `poetry lock`.")
         return None
     named = []
@@ -106,7 +114,7 @@ def _pyproject(directory: str) -> Dependencies | None:
             raise BuildError(f"pyproject.toml has a dependency that cannot be read: {text!r}: {error}") from None
     # What else stands there, such as tools and their settings, would only empty the cache. Sources may be folders.
     text = "\n".join(map(str, listed)) + "\n"
-    own = _at(table, "tool", "uv", "sources")
+    own = at(table, "tool", "uv", "sources")
     sources = own if isinstance(own, dict) else {}
     folders = [
         requirements.Reference(os.path.normpath(os.path.join(directory, str(said["path"]))), name)
@@ -115,7 +123,7 @@ def _pyproject(directory: str) -> Dependencies | None:
     ]
     built = tuple(name for name, said in sources.items() if isinstance(said, dict) and {"path", "git"} & said.keys())
     read = requirements.parse(text, directory)
-    whole = requirements.Read([], [*read.local, *folders], [], {path: f"{text}{_at(table, 'tool', 'uv')}".encode()})
+    whole = requirements.Read([], [*read.local, *folders], [], {path: f"{text}{at(table, 'tool', 'uv')}".encode()})
     return Dependencies("pyproject.toml", whole.fingerprint(), sources=(*read.sources, *built), asked=_asked(named))
 
 
@@ -129,26 +137,16 @@ _READERS: dict[str, Callable[[str], Dependencies | None]] = {
 """Files, the first that exists wins."""
 
 
-def _asked(named: list[Requirement]) -> tuple[str, ...]:
-    """Return the packages of the runtime that are wanted in a version, or with extras, of the project's own."""
-    return tuple(
-        name
-        for name in OF_THE_RUNTIME
-        if any(
-            canonicalize_name(one.name) in OF_THE_RUNTIME and (one.specifier or one.url or one.extras) for one in named
-        )
+def _asked(named: list[Requirement]) -> bool:
+    """Whether a package of the runtime is named with a version, an address or extras."""
+    return any(
+        canonicalize_name(one.name) in OF_THE_RUNTIME and (one.specifier or one.url or one.extras) for one in named
     )
 
 
 def _content(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read()
-
-
-def _at(table: Any, *keys: str) -> Any:
-    for key in keys:
-        table = table.get(key) if isinstance(table, dict) else None
-    return table
 
 
 def installed(folder: str) -> dict[str, str]:

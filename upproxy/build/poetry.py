@@ -9,7 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from upproxy.build.errors import BuildError
-from upproxy.build.tables import read_table, tables
+from upproxy.build.tables import at, read_table, tables
 
 
 class Locked(NamedTuple):
@@ -84,7 +84,7 @@ def _source(name: str, source: dict[str, Any], directory: str) -> str:
 def _requirements(project: dict[str, Any]) -> list[Requirement]:
     """Return the direct runtime requirements, without the versions, which the lock says better."""
     found = []
-    listed = project.get("project", {}).get("dependencies", [])
+    listed = at(project, "project", "dependencies")
     for text in listed if isinstance(listed, list) else []:
         try:
             requirement = Requirement(str(text))
@@ -92,7 +92,7 @@ def _requirements(project: dict[str, Any]) -> list[Requirement]:
             raise BuildError(f"pyproject.toml has a dependency that cannot be read: {text!r}: {error}") from None
         found.append(requirement)
     named = {canonicalize_name(requirement.name) for requirement in found}
-    poetry = project.get("tool", {}).get("poetry", {}).get("dependencies", {})
+    poetry = at(project, "tool", "poetry", "dependencies")
     for name, said in poetry.items() if isinstance(poetry, dict) else ():
         if canonicalize_name(name) in named or canonicalize_name(name) == "python":
             continue

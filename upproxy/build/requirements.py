@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tomllib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from upproxy.build.errors import BuildError
+from upproxy.build.tables import at, read_table
 
 _OPTION = re.compile(r"(?:-r|--requirement|-c|--constraint)[ =]*(\S.*)")
 _EDITABLE = re.compile(r"(?:-e|--editable)[ =]*(\S.*)")
@@ -132,14 +132,11 @@ def _egg(url: str) -> str:
 
 def _project_name(path: str) -> str:
     try:
-        with open(os.path.join(path, "pyproject.toml"), "rb") as file:
-            table = tomllib.load(file)
-    except (OSError, ValueError):
+        table = read_table(os.path.join(path, "pyproject.toml"))
+    except BuildError:
         return os.path.basename(path)
-    for section in (table.get("project"), table.get("tool", {}).get("poetry")):
-        if isinstance(section, dict) and isinstance(section.get("name"), str):
-            return str(section["name"])
-    return os.path.basename(path)
+    names = (at(table, "project", "name"), at(table, "tool", "poetry", "name"), os.path.basename(path))
+    return next(name for name in names if isinstance(name, str))
 
 
 def _contents(path: str) -> Iterator[tuple[str, bytes]]:

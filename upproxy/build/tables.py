@@ -24,3 +24,10 @@ def read_table(path: str) -> dict[str, Any]:
 def tables(value: Any) -> list[dict[str, Any]]:
     """Return the tables of an array; nothing for anything else."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def at(table: Any, *keys: str) -> Any:
+    """Return what stands below keys, one in another; None where there is nothing."""
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table

@@ -17,6 +17,9 @@ import pytest
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 """The version of Python that runs the tests, which is there to compile for."""
 
+MOUNTS = subprocess.run(["unshare", "--map-root-user", "--mount", "true"], capture_output=True).returncode == 0
+"""Whether there are mount namespaces here."""
+
 WSGI = """\
 def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])

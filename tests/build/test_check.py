@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.build.conftest import HERE, UP, WSGI, built, failure, write_files
+from tests.build.conftest import HERE, MOUNTS, UP, WSGI, built, failure, write_files
 from tests.conformance.ways import Lambda
 from upproxy.build import archive
 from upproxy.local.sources import HttpRequest
 
 ROOT = Path(__file__).parents[2]
-MOUNTS = subprocess.run(["unshare", "--map-root-user", "--mount", "true"], capture_output=True).returncode == 0
 
 LOOKS = """\
 import json, os, sys

@@ -91,6 +91,22 @@ def test_uv_lock_without_groups_and_extras(tmp_path):
     assert put(folder, wanted) == {"idna": "3.10"}
 
 
+def test_uv_lock_with_a_local_project_and_with_nothing(tmp_path):
+    build = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    sources = '[tool.uv.sources]\npartly = {path = "../part", editable = true}\n'
+    folder = write_files(tmp_path / "shop", {"pyproject.toml": PROJECT.replace("idna==3.10", "partly") + sources})
+    part = {"pyproject.toml": f'[project]\nname = "partly"\nversion = "3"\n{build}', "partly/__init__.py": ""}
+    write_files(tmp_path / "part", part)
+    subprocess.run([find_uv_bin(), "lock", "-q"], cwd=folder, check=True)
+    wanted = dependencies.find(str(folder))
+    assert put(folder, wanted) == {"partly": "3"}
+    write_files(tmp_path / "part", {"partly/more.py": ""})
+    assert dependencies.find(str(folder)).fingerprint != wanted.fingerprint
+    empty = write_files(tmp_path / "other" / "shop", {"pyproject.toml": PROJECT.replace('"idna==3.10"', "")})
+    subprocess.run([find_uv_bin(), "lock", "-q"], cwd=empty, check=True)
+    assert put(empty, dependencies.find(str(empty))) == {}
+
+
 def test_pylock(tmp_path):
     folder = write_files(tmp_path / "shop", {"pyproject.toml": PROJECT})
     subprocess.run([find_uv_bin(), "export", "-q", "--no-default-groups", "-o", "pylock.toml"], cwd=folder, check=True)

@@ -138,8 +138,7 @@ class Builder:
                 else:
                     self._report(f"installing what {wanted.file} names for {self._target}")
                     folder.install(wanted, config.directory, allow_sdist=self._options.allow_sdist, without=without)
-                    if wanted.sources or self._options.allow_sdist:
-                        folder.check_built()
+                    folder.check_built(None if self._options.allow_sdist else wanted.sources)
                 if server and (added := folder.add(server[0])):
                     added += folder.add(*server[1:])
                     notes.append(f"added {', '.join(added)}, since the dependencies have no server")

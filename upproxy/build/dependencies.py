@@ -29,7 +29,7 @@ class Dependencies(NamedTuple):
 
     file: str
     fingerprint: str
-    text: str = ""
+    text: str | None = None
     constraints: str = ""
     locked: bool = False
     sources: tuple[str, ...] = ()

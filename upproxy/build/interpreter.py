@@ -12,11 +12,17 @@ from typing import NamedTuple
 
 from upproxy.build import uv
 
-_VERSION = "import sys; print(sys.implementation.name, sys.version.replace('\\n', ' '))"
+# The executable is not that of a virtual environment, whose packages could be mistaken for the app's.
+_ASKED = """\
+import sys
+print(getattr(sys, "_base_executable", sys.executable))
+print(sys.implementation.name)
+print(sys.version.replace("\\n", " "))
+"""
 
 
 class Interpreter(NamedTuple):
-    """A Python. `version` is all that it says of its own, which its bytecode may depend on."""
+    """A Python. `version` is all that it says of its own: number, date and compiler."""
 
     path: str
     version: str
@@ -37,7 +43,7 @@ def find(version: str, report: Callable[[str], None]) -> Interpreter | None:
 
 
 def _there(version: str) -> Iterator[str]:
-    yield getattr(sys, "_base_executable", sys.executable)  # not a virtual environment, with all that is in there
+    yield sys.executable
     if path := shutil.which(f"python{version}"):
         yield path
     # pyenv's commands on PATH fail for versions that are not chosen at the moment, and uv stops there.
@@ -57,12 +63,10 @@ def _uv_finds(version: str) -> str:
 def _asked(path: str, version: str) -> Interpreter | None:
     """Ask an interpreter for its version; None where it is another, or does not run."""
     try:
-        done = subprocess.run(
-            [path, "-I", "-S", "-c", _VERSION], capture_output=True, text=True, timeout=30, check=False
-        )
+        done = subprocess.run([path, "-I", "-S", "-c", _ASKED], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    words = done.stdout.split()
-    if done.returncode or words[:1] != ["cpython"] or not words[1].startswith(f"{version}."):
+    executable, implementation, said, *_ = [*done.stdout.splitlines(), "", "", ""]
+    if done.returncode or implementation != "cpython" or not said.startswith(f"{version}."):
         return None
-    return Interpreter(path, done.stdout.strip())
+    return Interpreter(executable, said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import sys
@@ -36,7 +37,7 @@ class Folder:
         self, wanted: Dependencies, directory: str, *, allow_sdist: bool = False, without: Sequence[str] = ()
     ) -> None:
         """Install what a project depends on, but for the packages in `without`. Raises BuildError."""
-        arguments = ["-r", "-" if wanted.text else wanted.file, "--no-editable"]
+        arguments = ["-r", wanted.file if wanted.text is None else "-", "--no-editable"]
         if wanted.constraints:
             arguments += ["-c", self._file("constraints.txt", wanted.constraints)]
         if without:
@@ -45,7 +46,7 @@ class Folder:
             arguments += ["--only-binary", ":all:"]
             # Folders and repositories have no wheels anywhere.
             arguments += [f"--no-binary={name}" for name in wanted.sources]
-        self._run(arguments, directory, f"cannot install what {wanted.file} names", wanted.text)
+        self._run(arguments, directory, f"cannot install what {wanted.file} names", wanted.text or "")
 
     def add(self, *names: str) -> list[str]:
         """Install packages of our own choice that are not there yet; returns what was installed, with versions.
@@ -88,11 +89,16 @@ class Folder:
             file.write(text)
         return path
 
-    def check_built(self) -> None:
-        """See that what was built here has no code of this machine in it. Raises BuildError."""
-        for name in sorted(os.listdir(self.path)):
-            if name.endswith(".dist-info"):
-                _check_wheel(os.path.join(self.path, name), self._target)
+    def check_built(self, names: Sequence[str] | None = None) -> None:
+        """See that packages which were built here have no code of this machine in them; all, or those that are named.
+
+        Raises BuildError.
+        """
+        wanted = None if names is None else {canonicalize_name(name) for name in names}
+        for info in sorted(glob.glob(os.path.join(glob.escape(self.path), "*.dist-info"))):
+            name = os.path.basename(info).partition("-")[0]
+            if wanted is None or canonicalize_name(name) in wanted:
+                _check_wheel(info, name, self._target)
 
     def members(self, prefix: str, interpreter: Interpreter | None) -> tuple[list[Member], list[LeftOut]]:
         """Return the files for the archive, under a prefix, and what was left out. Raises BuildError.
@@ -136,12 +142,11 @@ def check_machine(path: str, content: bytes, target: Target, where: str) -> None
         )
 
 
-def _check_wheel(info: str, target: Target) -> None:
+def _check_wheel(info: str, name: str, target: Target) -> None:
     """See that a package was not compiled here, by the tags of its wheel (PEP 427)."""
     with suppress(FileNotFoundError), open(os.path.join(info, "WHEEL"), "rb") as file:
         for tag in BytesHeaderParser().parse(file).get_all("Tag", []):
             if re.search(r"-(linux|macosx|win)[_0-9a-z]*$", tag.strip()):
-                name = os.path.basename(info).removesuffix(".dist-info").partition("-")[0]
                 raise BuildError(
                     f"{name} was compiled on this machine ({tag.strip()}): it may not run on Lambda",
                     f"Take a version that has a wheel for {target.tag}, or build a container image: "

@@ -110,7 +110,7 @@ async def _check(work: str, config: Config, interpreter: Interpreter) -> Checked
         answered = time.monotonic()
         memory = _memory(instance.pid)
     except StartFailed as failed:
-        failure = explain(failed.error.message, python=f"Python {interpreter.version.split()[1]}", directory=task)
+        failure = explain(failed.error.message, python=f"Python {interpreter.version.split()[0]}", directory=task)
         raise BuildFailed(
             f"what was built does not start: {failure.message}", "\n".join(failure.output) or failure.hint
         ) from None
@@ -146,7 +146,7 @@ def _environment(config: Config, root: str, interpreter: Interpreter) -> dict[st
     return {
         **{one: os.environ[one] for one in wanted if one in os.environ},
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{'.'.join(interpreter.version.split()[1].split('.')[:2])}",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{'.'.join(interpreter.version.split()[0].split('.')[:2])}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.lambda_.memory),
         "AWS_LAMBDA_FUNCTION_NAME": name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",

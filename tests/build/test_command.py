@@ -288,13 +288,21 @@ def test_a_full_disk(upproxy, project, tmp_path):
     assert "No space left on device" in error["message"]
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
 def test_interrupted(environment, project):
     """In the midst of it: the zip of before is still there, and nothing beside it."""
-    write_files(project, {"up.yml": UP + "hooks: {postbuild: touch reached; sleep 60, build: touch hooked}\n"})
     (project / ".upproxy").mkdir()
     old = project / ".upproxy" / "staging.zip"
     old.write_text("old")
-    write_files(project, {"up.yml": UP + "hooks: {build: 'touch reached; sleep 60'}\n"})
+    write_files(project, {"up.yml": UP + "hooks: {build: 'sleep 60 & echo $! > child; touch reached; wait'}\n"})
     process = subprocess.Popen(
         [sys.executable, "-m", "upproxy", "build", "-C", str(project)],
         env=environment,
@@ -312,6 +320,9 @@ def test_interrupted(environment, project):
         process.kill()
     assert process.returncode == 130, err
     assert (out, b"Traceback" in err) == (b"", False)
+    child = int((project / "child").read_text())
+    while alive(child):  # it has been killed, and ends in a moment
+        time.sleep(0.01)
     assert os.listdir(project / ".upproxy") == ["staging.zip"]
     assert old.read_text() == "old"
 

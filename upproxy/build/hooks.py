@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from upproxy.build.errors import BuildError
+
+_GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 
 
 def run(
@@ -20,15 +23,29 @@ def run(
     """
     for command in commands:
         report(f"{name}: {command}")
-        done = subprocess.run(
+        process = subprocess.Popen(
             ["/bin/sh", "-c", command],
             cwd=directory,
             env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),
-            check=False,
+            process_group=0,
         )
-        if done.returncode:
-            code = done.returncode
+        try:
+            code = process.wait()
+        except BaseException:
+            _end(process)
+            raise
+        if code:
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
             raise BuildError(f"the hook {name} {how}: {command}", "Its output is above; hooks are in up.yml.")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a command and all that it has started: an interrupted shell may leave its children behind."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -51,8 +51,8 @@ def target(config: Config) -> Target:
     return found if _base(config) is None else found._replace(python=_DEBIAN)
 
 
-def write(path: str, artefact: Artefact, config: Config) -> str:
-    """Write the folder of an image, in one step in place of an older one; return its Dockerfile's path.
+def write(path: str, artefact: Artefact, config: Config) -> None:
+    """Write the folder of an image, in one step in place of an older one.
 
     Raises BuildError where the path is something else, and OSError.
     """
@@ -74,7 +74,6 @@ def write(path: str, artefact: Artefact, config: Config) -> str:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return os.path.join(path, "Dockerfile")
 
 
 def dockerfile(artefact: Artefact, config: Config) -> str:

@@ -25,7 +25,7 @@ _METADATA = frozenset(
         "uv_cache.json",
     )
 )
-_TESTS = frozenset(("test", "tests"))
+_TESTS = "tests"  # not `test`, which may be for others' tests, as django.test is
 _IMPORT = "import importlib, sys; sys.path.insert(0, sys.argv[1]); importlib.import_module(sys.argv[2])"
 _IMPORT_LIMIT = 60  # seconds
 
@@ -71,18 +71,18 @@ def tests(folder: str, interpreter: Interpreter | None) -> list[LeftOut]:
 def _folders(root: str, package: str) -> Iterator[str]:
     """Go through the outermost folders of tests in a package."""
     for folder, folders, _ in os.walk(os.path.join(root, package)):
-        for name in [name for name in folders if name in _TESTS]:
-            folders.remove(name)
-            yield os.path.relpath(os.path.join(folder, name), root)
+        if _TESTS in folders:
+            folders.remove(_TESTS)
+            yield os.path.relpath(os.path.join(folder, _TESTS), root)
 
 
-_NAMED = re.compile(rb"^\s*(?:from|import)\s[^#\n]*\btests?\b", re.MULTILINE)
+_NAMED = re.compile(rb"^\s*(?:from|import)\s[^#\n]*\btests\b", re.MULTILINE)
 
 
 def _needed(root: str, package: str) -> bool:
     """Whether a file outside the tests imports from something called so."""
     for folder, folders, files in os.walk(os.path.join(root, package)):
-        folders[:] = [name for name in folders if name not in _TESTS]
+        folders[:] = [name for name in folders if name != _TESTS]
         for name in files:
             if name.endswith(".py"):
                 with open(os.path.join(folder, name), "rb") as file:

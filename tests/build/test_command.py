@@ -172,6 +172,9 @@ def test_hooks(upproxy, project):
     shown = [line for line in done.stderr.splitlines() if line in ("one staging", "two", ".upproxy/staging.zip")]
     assert shown == ["one staging", "two", ".upproxy/staging.zip"]
     assert done.stdout == f"{project}/.upproxy/staging.zip\n"
+    done = upproxy("build", "-C", str(project), "--json")
+    said = [json.loads(line)["message"] for line in done.stderr.splitlines()]
+    assert [line for line in said if line in shown] == shown
 
 
 def test_a_hook_that_fails_stops_the_build(upproxy, project):

@@ -15,11 +15,18 @@ _GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 
 
 def run(
-    name: str, commands: Sequence[str], directory: str, variables: Mapping[str, str], report: Callable[[str], None]
+    name: str,
+    commands: Sequence[str],
+    directory: str,
+    variables: Mapping[str, str],
+    report: Callable[[str], None],
+    *,
+    raw: bool = True,
 ) -> None:
-    """Run the commands of a hook in the project's folder, one after the other; what they print goes to stderr.
+    """Run the commands of a hook in the project's folder, one after the other.
 
-    `report` is called with a sentence before each. Raises BuildError when one fails, and runs no further.
+    `report` is called with a sentence before each. What they print goes to stderr as it is, or unless `raw` to `report`
+    by lines. Raises BuildError when one fails, and runs no further.
     """
     for command in commands:
         report(f"{name}: {command}")
@@ -28,10 +35,13 @@ def run(
             cwd=directory,
             env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
-            stdout=sys.stderr.fileno(),
+            stdout=sys.stderr.fileno() if raw else subprocess.PIPE,
+            stderr=None if raw else subprocess.STDOUT,
             process_group=0,
         )
         try:
+            for line in process.stdout or ():
+                report(line.decode("utf-8", "replace").rstrip("\n"))
             code = process.wait()
         except BaseException:
             _end(process)

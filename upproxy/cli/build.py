@@ -62,7 +62,8 @@ def command(
 
     def hook(name: str) -> None:
         if not layer:
-            hooks.run(name, getattr(found.settings.hooks, name), directory, {"UP_STAGE": stage}, output.note)
+            commands = getattr(found.settings.hooks, name)
+            hooks.run(name, commands, directory, {"UP_STAGE": stage}, output.note, raw=not output.as_json)
 
     try:
         hook("prebuild")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from upproxy.local.instance import Instance
 from upproxy.local.runtime_api import RuntimeApi
+from upproxy.local.runtime_process import RuntimeProcess
 
 SCRIPTED = (sys.executable, "-S", str(Path(__file__).with_name("scripted_runtime.py")))
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:shop-development"
@@ -94,7 +94,7 @@ async def api():
     api.errors = errors
     await api.start()
     yield api
-    await api.close()
+    api.close()
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ async def start():
 
     async def start(script="", *, command=SCRIPTED, **environment):
         lines = Lines()
-        instance = Instance(
+        instance = RuntimeProcess(
             command,
             {**os.environ, "SCRIPT": script, **environment},
             directory="/",

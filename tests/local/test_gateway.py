@@ -167,7 +167,7 @@ class Refusing:
 
 
 async def test_no_free_slot(site, http):
-    there = await site("function_url", Refusing(Throttled()))
+    there = await site("function_url", Refusing(Throttled("busy: see --concurrency")))
     async with http.get(there.url) as reply:
         assert reply.status == 429
     assert "--concurrency" in there.log[0]

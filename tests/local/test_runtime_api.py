@@ -151,7 +151,7 @@ async def test_the_end_of_the_process_ends_all_that_it_held(api, connect):
     held, _, _, _ = await begun(api, connect)
     waiting = invoke(api)
     await asyncio.sleep(0)
-    api.fail(FunctionError.of("Runtime.ExitError", "Runtime exited with error: exit status 1"))
+    api.fail("Runtime.ExitError", "Runtime exited with error: exit status 1")
     assert (await held).kind == (await waiting).kind == (await api.invoke(b"{}", timeout=1)).kind == "Runtime.ExitError"
     assert api.idle.is_set()
 

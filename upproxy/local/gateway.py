@@ -88,10 +88,8 @@ class Gateway:
             reply = await self._backend.invoke(
                 payload, timeout=self.timeout, request_id=request_id, trace_id=_trace_id(event)
             )
-        except Throttled:
-            self._log(
-                "error", "every slot is busy, with streams maybe: see --concurrency", path=request.path, status=429
-            )
+        except Throttled as throttled:
+            self._log("error", str(throttled), path=request.path, status=429)
             return await self._send(request, self._source.refusal(429))
         except Failure as failure:
             return await self._send(request, _failure_reply(request, failure))

@@ -1,4 +1,4 @@
-"""`upproxy start`, put together: configuration, instance, gateway, reload, and the end of all of them."""
+"""`upproxy start`, put together: configuration, fleet, gateway, reload, and the end of all of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import errno
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -14,18 +13,19 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from upproxy import config
 from upproxy.local.console import Console
 from upproxy.local.environment import app_python, function_arn, runtime_environment
 from upproxy.local.failure import Failure, explain
+from upproxy.local.fleet import Fleet, Scaling
 from upproxy.local.gateway import Gateway
-from upproxy.local.instance import Instance, StartFailed
+from upproxy.local.instance import Function
 from upproxy.local.reload import changes
-from upproxy.local.service import Service
+from upproxy.local.runtime_process import StartFailed
 from upproxy.local.sources import SOURCES
+from upproxy.local.watchdog import Watchdog
 
 RUNTIME = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "proxy", "__main__.py")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -39,8 +39,9 @@ class AddressInUse(Failure):
 class Options:
     """What to serve, and how.
 
-    `persist` keeps serving, with the error page, when the very first start fails; it needs `reload`. `runtime` is the
-    command of the runtime process.
+    `on_demand` instances live as on Lambda, others are not frozen and have no limits; `memory` is in MB, by default
+    what the configuration says. `persist` keeps serving, with the error page, when the very first start fails; it needs
+    `reload`. `runtime` is the command of the runtime process.
     """
 
     directory: str
@@ -49,7 +50,9 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 3000
     source: str = "function_url"
-    concurrency: int = 16
+    on_demand: bool = False
+    scaling: Scaling = field(default_factory=lambda: Scaling(slots=16))
+    memory: int | None = None
     reload: bool = True
     persist: bool = False
     runtime: tuple[str, ...] = (sys.executable, "-I", "-S", RUNTIME)
@@ -63,47 +66,48 @@ def read(options: Options) -> config.Config:
 
 
 class Project:
-    """The user's folder; it is looked at anew for every instance, since any of it may have changed."""
+    """The user's folder; it is looked at anew for every generation, since any of it may have changed."""
 
-    def __init__(self, options: Options, console: Console, folder: str) -> None:
+    def __init__(self, options: Options, folder: str) -> None:
         self._options = options
-        self._console = console
-        self._manifest = os.path.join(folder, "manifest.json")
+        self._folder = folder
+        self._generations = 0
         self.directory = os.path.realpath(options.directory)
 
-    async def launch(self) -> Instance:
-        """Start an instance of what the folder holds now. Raises Failure."""
+    async def function(self) -> Function:
+        """Describe what the folder holds now. Raises Failure."""
         try:
             found = await asyncio.to_thread(read, self._options)
         except config.ConfigError as error:
             raise Failure(str(error), hint=error.hint) from None
         manifest = found.manifest()
         manifest["events"]["streaming"] = SOURCES[self._options.source].streams
-        with open(self._manifest, "w", encoding="utf-8") as file:  # noqa: ASYNC230  # a few hundred bytes
+        self._generations += 1
+        path = os.path.join(self._folder, f"manifest-{self._generations}.json")
+        with open(path, "w", encoding="utf-8") as file:  # noqa: ASYNC230  # a few hundred bytes
             json.dump(manifest, file)
         name = f"{found.name}-{found.stage}"
+        on_demand = self._options.on_demand
+        memory = self._options.memory or found.settings.lambda_.memory
         environment = runtime_environment(
             self._options.environment,
             function_name=name,
             directory=self.directory,
-            manifest=self._manifest,
+            manifest=path,
             python=self._python,
-            memory=found.settings.lambda_.memory,
-            concurrency=self._options.concurrency,
+            memory=memory,
+            concurrency=None if on_demand else self._options.scaling.slots,
         )
-        instance = Instance(
-            self._options.runtime,
-            environment,
-            directory=self.directory,
-            function_name=name,
+        return Function(
+            name=name,
             arn=function_arn(name, environment["AWS_REGION"]),
-            on_line=self._console.line,
+            command=self._options.runtime,
+            environment=environment,
+            directory=self.directory,
+            memory=memory,
+            timeout=found.settings.lambda_.timeout,
+            on_demand=on_demand,
         )
-        try:
-            await instance.start()
-        except OSError as error:
-            raise Failure(f"cannot start the runtime process: {error}") from None
-        return instance
 
     @property
     def _python(self) -> str:
@@ -145,26 +149,36 @@ async def serve(options: Options, console: Console, timeout: float, ready: Calla
     """
     listener = listen(options.host, options.port)
     folder = tempfile.mkdtemp(prefix="upproxy-")
-    project = Project(options, console, folder)
-    service = Service(project.launch, project.explain, partial(_crashed, console))
+    watchdog = Watchdog(folder)
+    project = Project(options, folder)
+    fleet = Fleet(
+        project.function,
+        project.explain,
+        options.scaling,
+        folder=folder,
+        on_line=console.line,
+        on_platform=console.platform,
+        log=console.log,
+        guard=watchdog,
+    )
     source = SOURCES[options.source]
-    gateway = Gateway(service, source, streaming=source.streams, timeout=timeout, log=console.log)
-    async with _signals(service.kill) as stop:
+    gateway = Gateway(fleet, source, streaming=source.streams, timeout=timeout, log=console.log)
+    async with _signals(fleet.kill) as stop:
         try:
             await gateway.start(listener)
-            await _until(stop, _run(options, console, project, service, listener, ready, stop))
+            await _until(stop, _run(options, console, project, fleet, listener, ready, stop))
         finally:
             await gateway.close()
             listener.close()
-            await service.close()
-            shutil.rmtree(folder, ignore_errors=True)
+            await fleet.close()
+            watchdog.close()
 
 
 async def _run(
     options: Options,
     console: Console,
     project: Project,
-    service: Service,
+    fleet: Fleet,
     listener: socket.socket,
     ready: Callable[[str], None],
     stop: asyncio.Event,
@@ -173,7 +187,7 @@ async def _run(
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     if not options.reload:
-        await service.start()
+        await fleet.start()
         ready(url)
         await stop.wait()
         return
@@ -182,7 +196,7 @@ async def _run(
             if changed:
                 console.log("info", f"reloading: {', '.join(changed[:3])}{' and more' if len(changed) > 3 else ''}")
             try:
-                await service.start()
+                await fleet.start()
             except Failure as failure:
                 if not (changed or options.persist):
                     raise
@@ -211,11 +225,6 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
 def _show(console: Console, failure: Failure) -> None:
     """Tell of a failure; the app's own lines have been shown as they came."""
     console.log("error", failure.message, **({"hint": failure.hint} if failure.hint else {}))
-
-
-def _crashed(console: Console, code: int) -> None:
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    console.log("error", f"the runtime process ended ({how}); the next request starts another")
 
 
 @asynccontextmanager

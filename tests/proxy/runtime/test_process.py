@@ -17,8 +17,8 @@ import pytest
 from tests.conformance.ways import PROCESS, Lambda, manifest
 from tests.proxy.runtime.conftest import APP
 from tests.proxy.runtime.events import http
-from upproxy.local.instance import StartFailed
 from upproxy.local.runtime_api import Buffered, FunctionError, Stream, StreamBroken
+from upproxy.local.runtime_process import StartFailed
 
 Starter = Callable[..., Lambda]
 
@@ -354,7 +354,7 @@ def test_ends_with_the_runtime_api(start: Starter) -> None:
     """When whoever runs us is gone, nothing is left behind."""
     one = start()
     pid = int(payload(one.invoke(http("/pid")))["body"])
-    one._background.run(one.instance.api.close())
+    one._background._loop.call_soon_threadsafe(one.instance.api.close)
     assert one.exited() == 1
     assert pid not in processes()
 

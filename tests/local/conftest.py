@@ -90,8 +90,13 @@ def until():
 @pytest.fixture
 async def api():
     errors = []
-    api = RuntimeApi(function_name="shop-development", arn=ARN, on_init_error=errors.append)
+
+    def quiet():
+        api.quiet_times += 1
+
+    api = RuntimeApi(function_name="shop-development", arn=ARN, on_init_error=errors.append, on_quiet=quiet)
     api.errors = errors
+    api.quiet_times = 0
     await api.start()
     yield api
     api.close()

@@ -91,6 +91,9 @@ def serve(address):
                 f"{reply}/response",
                 json.dumps([os.getpid(), answer.headers["Lambda-Runtime-Aws-Tenant-Id"]]).encode(),
             )
+        elif do == "tenant":
+            who = json.dumps([os.getpid(), answer.headers["Lambda-Runtime-Aws-Tenant-Id"]])
+            stream(connection, request_id, {"chunks": [who]})
         elif do == "trace":
             post(connection, f"{reply}/response", json.dumps(answer.headers["Lambda-Runtime-Trace-Id"]).encode())
         elif do == "left":

@@ -15,6 +15,8 @@ from collections.abc import Iterable
 
 from upproxy.local.processes import kill_session
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # they end us, and it goes when we have gone
+
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -23,14 +25,18 @@ class Watchdog:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-S", "-m", "upproxy.local.watchdog", folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env={"PYTHONPATH": _ROOT},
-            cwd="/",
-            start_new_session=True,  # a terminal's Ctrl-C reaches us alone
-        )
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # which it inherits, and so is deaf from its birth
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-S", "-m", "upproxy.local.watchdog", folder],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                env={"PYTHONPATH": _ROOT},
+                cwd="/",
+                start_new_session=True,  # a terminal's Ctrl-C reaches us alone
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     @property
     def pid(self) -> int:
@@ -62,8 +68,6 @@ class Watchdog:
 
 def main(lines: Iterable[bytes], folder: str) -> None:
     """Be the watchdog."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
     watched: dict[int, bytes] = {}
     for line in lines:
         session, _, mark = line[1:].rstrip(b"\n").partition(b" ")

@@ -431,7 +431,7 @@ class RuntimeApi:
                 return self._post(connection, request, request_id, what)
         handle = self._ROUTES.get((request.method, target))
         if handle is None:
-            return _Body(lambda _: connection.reply(HTTPStatus.NOT_FOUND, b"404 page not found"))
+            return _Body(lambda _: connection.reply(HTTPStatus.NOT_FOUND, b"404 page not found\n"))
         return _Body(lambda body: handle(self, connection, request, body))
 
     def _next(self, connection: Connection, _request: Request, _body: bytes) -> None:

@@ -298,5 +298,7 @@ class _Process(asyncio.SubprocessProtocol):
 
 
 def _exit_reason(code: int | None) -> str:
-    how = (signal.strsignal(-code) or "").lower() if code is not None and code < 0 else f"exit status {code}"
-    return f"Runtime exited with error: {'signal: ' if code is not None and code < 0 else ''}{how}"
+    if not code:
+        return "Runtime exited without providing a reason"
+    how = f"signal: {(signal.strsignal(-code) or '').lower()}" if code < 0 else f"exit status {code}"
+    return f"Runtime exited with error: {how}"

@@ -454,3 +454,29 @@ def test_every_source(start, source):
 )
 def test_addresses(text, address):
     assert parse_address(text) == address
+
+
+GUNICORN = "gunicorn --timeout 1 --keep-alive 1 app:app"
+
+
+def test_a_gunicorn_that_would_not_survive_a_freeze_is_warned_of(start):
+    served = start("--lambda", "--no-reload", "-c", GUNICORN).ready()
+    assert served.get() == (200, "hello")
+    served.until(
+        r"warning: gunicorn has `--timeout 1`; better `0`: the arbiter kills a worker that Lambda froze"
+    )
+
+
+def test_the_inferred_gunicorn_survives_a_freeze(start, project):
+    (project / "requirements.txt").write_text("flask\ngunicorn\n")
+    served = start("--lambda", "--no-reload").ready()
+    served.until("run by gunicorn")
+    pid = served.get("/pid")[1]
+    instances = served.family() - {served.process.pid} - served.children("upproxy.local.watchdog")
+    assert len(instances) == 3  # the runtime process, the arbiter and the worker
+    for _ in range(2):
+        assert served.get("/echo", data=b"posted") == (200, "posted")
+        assert frozen(instances)
+        time.sleep(3)  # the freeze itself: three times the time-out of the test above
+        assert served.get("/echo", data=b"thawed") == (200, "thawed")
+    assert served.get("/pid")[1] == pid

@@ -11,6 +11,7 @@ ready, and one that does not become ready leaves its failure, which every reques
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import signal
 import time
@@ -34,6 +35,7 @@ Log = Callable[..., None]
 
 DRAIN = 30.0  # seconds that requests in flight have to finish on instances of the old code
 FINISHING = 0.05  # seconds that an invocation waits for an instance that has replied and has not polled yet
+AT_ONCE = 2 * (os.cpu_count() or 1)  # provisioned instances that start at a time; on Lambda each has its own processor
 MEMORY_WATCH = 0.1  # seconds between looks at the memory of instances that are at work
 
 
@@ -285,18 +287,26 @@ class Fleet:
         function = await self._launch()
         kept = self.scaling.provisioned
         instances = {self._new(function, provisioned=number < kept) for number in range(max(1, kept))}
+        few = asyncio.Semaphore(AT_ONCE)
+        proofs = [asyncio.create_task(self._prove(instance, few)) for instance in instances]
         try:
-            for begun in [instance.begin() for instance in instances]:
-                try:
-                    await asyncio.shield(begun)
-                except StartFailed as failed:
-                    # On demand an initialisation that takes too long is done again within the first invocation.
-                    if kept or failed.error.kind != TIMED_OUT_KIND:
-                        raise self._explain(failed) from None
+            await asyncio.gather(*proofs)
         except BaseException:
+            for proof in proofs:
+                proof.cancel()
             await asyncio.gather(*map(self._stop, instances))
             raise
         self._replace(function, instances)
+
+    async def _prove(self, instance: Instance, few: asyncio.Semaphore) -> None:
+        """Start one of the first instances. Raises Failure."""
+        async with few:
+            try:
+                await instance.ready()
+            except StartFailed as failed:
+                # On demand an initialisation that takes too long is done again within the first invocation.
+                if instance.provisioned or failed.error.kind != TIMED_OUT_KIND:
+                    raise self._explain(failed) from None
 
     def _replace(self, function: Function | None, instances: set[Instance]) -> None:
         old, self._current, self._function = self._current, instances, function

@@ -462,9 +462,7 @@ GUNICORN = "gunicorn --timeout 1 --keep-alive 1 app:app"
 def test_a_gunicorn_that_would_not_survive_a_freeze_is_warned_of(start):
     served = start("--lambda", "--no-reload", "-c", GUNICORN).ready()
     assert served.get() == (200, "hello")
-    served.until(
-        r"warning: gunicorn has `--timeout 1`; better `0`: the arbiter kills a worker that Lambda froze"
-    )
+    served.until(r"warning: gunicorn has `--timeout 1`; better `0`: the arbiter kills a worker that Lambda froze")
 
 
 def test_the_inferred_gunicorn_survives_a_freeze(start, project):

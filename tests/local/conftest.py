@@ -94,7 +94,13 @@ async def api():
     def quiet():
         api.quiet_times += 1
 
-    api = RuntimeApi(function_name="shop-development", arn=ARN, on_init_error=errors.append, on_quiet=quiet)
+    api = RuntimeApi(
+        function_name="shop-development",
+        arn=ARN,
+        on_init_error=errors.append,
+        on_exit_error=lambda kind, reason: api.fail(kind, reason),
+        on_quiet=quiet,
+    )
     api.errors = errors
     api.quiet_times = 0
     await api.start()

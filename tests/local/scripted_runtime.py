@@ -102,6 +102,10 @@ def serve(address):
         elif do == "child":
             child = subprocess.Popen(["sleep", "600"], process_group=0)
             post(connection, f"{reply}/response", json.dumps(child.pid).encode())
+        elif do == "orphan":  # a process whose group has lost its leader
+            command = "sleep 600 >/dev/null & echo $!"
+            leader = subprocess.Popen(["sh", "-c", command], process_group=0, stdout=subprocess.PIPE, text=True)
+            post(connection, f"{reply}/response", leader.communicate()[0].encode())
         elif do == "daemon":
             child = subprocess.Popen(["sleep", "600"], start_new_session=True)
             post(connection, f"{reply}/response", json.dumps(child.pid).encode())

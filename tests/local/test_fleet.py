@@ -139,6 +139,29 @@ async def test_what_an_invocation_starts_is_frozen_too(serve, until):
     held.cancel()
 
 
+async def test_an_orphan_is_frozen_and_thawed_too(serve, until):
+    fleet = serve()
+    orphan = await value(fleet, "orphan")
+    await until(lambda: state(orphan) == "T")
+    held = asyncio.create_task(invoke(fleet, "hang"))
+    await until(lambda: state(orphan) == "S")
+    held.cancel()
+
+
+async def test_a_claim_that_comes_to_nothing_leaves_it_frozen_and_usable(serve, until):
+    fleet = serve(scaling=Scaling(most=1))
+    await fleet.start()
+    (instance,) = fleet.instances
+    instance.claim("")
+    instance.release()
+    assert await pid(fleet) == instance.pid
+    held = asyncio.create_task(invoke(fleet, "hang"))
+    await until(lambda: instance.state == BUSY)
+    await asyncio.sleep(0.1)  # twice as long as what would freeze the rest
+    assert state(instance.pid) == "S"
+    held.cancel()
+
+
 async def test_it_is_not_frozen_while_it_works_after_the_reply(serve, until, tmp_path):
     fleet = serve()
     os.mkfifo(tmp_path / "gate")
@@ -227,6 +250,16 @@ async def test_provisioned_instances_are_there_first_and_stay(serve, until):
     await asyncio.gather(*held)
     await until(lambda: states(fleet) == [IDLE, IDLE])  # killed by the time-out, and started again unasked
     assert ready.isdisjoint(instance.pid for instance in fleet.instances)
+
+
+async def test_a_provisioned_instance_that_cannot_come_back_waits_for_an_invocation(serve, until, tmp_path):
+    fleet = serve(f"after:{tmp_path}/file:init-error:no more", scaling=Scaling(most=1, provisioned=1))
+    await fleet.start()
+    (instance,) = fleet.instances
+    await invoke(fleet, "exit", code=1)
+    await until(lambda: instance.failed)
+    assert (await invoke(fleet)).message == "no more"
+    assert sum(line.startswith("INIT_REPORT") for line in fleet.journal) == 2
 
 
 # --- what ends an instance

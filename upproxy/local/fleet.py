@@ -202,12 +202,14 @@ class Fleet:
 
     def _changed(self, instance: Instance) -> None:
         """Look after an instance that has come into a new state."""
-        if self._closing or instance not in self._current:
+        if self._closing:
             return
         if instance.state in (INIT, BUSY) and instance.function.on_demand and not self._watching:
             self._watching = True
             self._spawn(self._watch_memory())
-        elif instance.state == RESET and instance.provisioned:
+        if instance not in self._current:
+            return
+        if instance.state == RESET and instance.provisioned and not instance.failed:
             self._spawn(self._start_again(instance))
         elif instance.state in (IDLE, RESET) and not instance.provisioned:
             self._expire_later(instance)

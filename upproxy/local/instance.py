@@ -95,6 +95,7 @@ class Instance:
         self.function = function
         self.provisioned = provisioned
         self.state = RESET
+        self.failed = False  # its last start
         self.claims = 0
         self.tenant: str | None = None  # whom it serves: nobody yet
         self.last_used = monotonic()
@@ -132,8 +133,9 @@ class Instance:
         return self._starting
 
     async def ready(self) -> None:
-        """Start it, unless it is being started, and wait until it polls. Raises StartFailed."""
-        await asyncio.shield(self.begin())
+        """Start it, unless it is being started or has been, and wait until it polls. Raises StartFailed."""
+        if self.state in (RESET, INIT):
+            await asyncio.shield(self.begin())
 
     def claim(self, tenant: str) -> None:
         """Mean it for an invocation."""
@@ -202,7 +204,7 @@ class Instance:
             self._starting.cancel()
             await asyncio.wait({self._starting})
         if self._process is not None:
-            await (self._process.shut_down("spindown") if self.function.on_demand else self._process.stop())
+            await (self._process.shut_down() if self.function.on_demand else self._process.stop())
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def kill(self) -> None:
@@ -266,8 +268,8 @@ class Instance:
 
     def _started(self, task: asyncio.Task[None]) -> None:
         self._starting = None
-        failed = task.cancelled() or task.exception() is not None
-        if failed and self.state == INIT:
+        self.failed = task.cancelled() or task.exception() is not None
+        if self.failed and self.state == INIT:
             self._move("ended")
 
     def _init_failed(self, began: float, phase: str, status: str, error_type: str = "") -> None:

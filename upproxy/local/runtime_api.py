@@ -238,7 +238,8 @@ class RuntimeApi:
 
     `ready` is set when the runtime and all extensions have polled for the first time, `snapshotted` when the runtime
     asks to be restored, `idle` while nothing is in flight. Called back are: `on_init_error` with what the runtime or an
-    extension posted as the reason why it cannot start; `on_finished` with each invocation, when its reply is complete
+    extension posted as the reason why it cannot start; `on_exit_error` with the kind and the reason where an extension
+    cannot go on, which has to end everything; `on_finished` with each invocation, when its reply is complete
     or nobody waits for it any more; `on_quiet` whenever all of them poll and nothing is in flight, which is when Lambda
     freezes.
     """
@@ -249,6 +250,7 @@ class RuntimeApi:
         function_name: str,
         arn: str,
         on_init_error: Callable[[FunctionError], None],
+        on_exit_error: Callable[[str, str], None] = lambda *_: None,
         on_finished: Callable[[Invocation], None] = lambda _: None,
         on_quiet: Callable[[], None] = lambda: None,
     ) -> None:
@@ -261,6 +263,7 @@ class RuntimeApi:
         self.idle.set()
         self.extensions = Extensions()
         self._on_init_error = on_init_error
+        self._on_exit_error = on_exit_error
         self._on_finished = on_finished
         self._on_quiet = on_quiet
         self._server: asyncio.Server | None = None
@@ -537,7 +540,7 @@ class RuntimeApi:
         if request.target.endswith("/init/error"):
             self._on_init_error(error)
         else:
-            self.fail("Extension.ExitError", f"Extension {extension.name} exited with error: {error.message}")
+            self._on_exit_error("Extension.ExitError", f"Extension {extension.name} exited with error: {error.message}")
 
     _ROUTES: dict[tuple[str, str], Callable[[RuntimeApi, Connection, Request, bytes], None]] = {  # noqa: RUF012
         ("GET", f"{RUNTIME}/invocation/next"): _next,

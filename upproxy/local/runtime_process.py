@@ -76,6 +76,7 @@ class RuntimeProcess:
         self._mark = f"AWS_LAMBDA_LOG_STREAM_NAME={stream}".encode() if stream else b""
         self._groups: tuple[int, ...] = ()
         self._members: tuple[int, ...] = ()
+        self._strays: list[int] = []  # processes that were frozen one by one
         self._rest: asyncio.TimerHandle | None = None
         self._reason: tuple[str, str] | None = None
         self._init_error: asyncio.Future[FunctionError] = asyncio.get_running_loop().create_future()
@@ -84,6 +85,7 @@ class RuntimeProcess:
             function_name=function_name,
             arn=arn,
             on_init_error=self._init_failed,
+            on_exit_error=self.kill,
             on_finished=on_finished,
             on_quiet=on_quiet,
         )
@@ -144,6 +146,7 @@ class RuntimeProcess:
         when the instance has stayed idle for 50 ms: looking through all processes of the machine takes longer than a
         request may wait.
         """
+        self._stop_looking()
         if not self._groups:
             self._look()
         self._signal_groups(signal.SIGSTOP)
@@ -151,10 +154,13 @@ class RuntimeProcess:
 
     def thaw(self) -> None:
         """Let every process go on."""
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
+        self._stop_looking()
         self._signal_groups(signal.SIGCONT)
+        strays, self._strays = self._strays, []
+        for pid in strays:
+            with suppress(OSError):
+                if os.getsid(pid) == self.pid:
+                    os.kill(pid, signal.SIGCONT)
 
     def memory(self, limit: int) -> int:
         """Return the bytes that the processes known of hold together, see `processes.memory`."""
@@ -184,11 +190,8 @@ class RuntimeProcess:
         if self._transport is not None:
             await asyncio.wait({self.exited}, timeout=STOP_GRACE)
 
-    async def shut_down(self, reason: str) -> None:
-        """End it as Lambda does: extensions are told and get their time, a runtime without any is just killed.
-
-        `reason` is `spindown`, `timeout` or `failure`.
-        """
+    async def shut_down(self) -> None:
+        """End it as Lambda does: extensions are told and get their time, a runtime without any is just killed."""
         grace = self.api.extensions.grace
         if not grace or self.exited.done():
             self.kill()
@@ -196,7 +199,7 @@ class RuntimeProcess:
             return
         self.thaw()
         deadline_ms = int((time.time() + grace) * 1000)
-        self.api.extensions.post({"eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": deadline_ms})
+        self.api.extensions.post({"eventType": "SHUTDOWN", "shutdownReason": "spindown", "deadlineMs": deadline_ms})
         runtime_grace = min(grace, RUNTIME_GRACE)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.api.extensions.leave(), grace - runtime_grace)
@@ -227,10 +230,15 @@ class RuntimeProcess:
         if self.exited.done():
             return
         self._look()
-        for pid in self._members:
-            if not is_stopped(pid):
-                with suppress(OSError):
-                    os.kill(pid, signal.SIGSTOP)
+        self._strays = [pid for pid in self._members if not is_stopped(pid)]
+        for pid in self._strays:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGSTOP)
+
+    def _stop_looking(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
 
     def _signal(self, number: signal.Signals) -> None:
         # Not by the transport, whose Popen would take the exit status away from the loop's watcher.

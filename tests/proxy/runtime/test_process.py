@@ -182,6 +182,11 @@ def test_warm(start: Starter) -> None:
     assert [line["path"] for line in one.lines.all if line.get("message") == "request"] == ["/echo"]
 
 
+def test_a_warm_up_is_not_held_beyond_its_deadline(start: Starter) -> None:
+    one = start()
+    assert payload(one.invoke({"upproxy": {"warm": {"hold_ms": 1_000}}}, timeout=1.0))["cold"]
+
+
 def test_health(start: Starter) -> None:
     one = start()
     assert payload(one.invoke({"upproxy": {"health": {"path": "/echo"}}}))["status"] == 200

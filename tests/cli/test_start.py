@@ -249,6 +249,17 @@ def test_frozen_instances_end_with_it_by_whatever_signal(start, how):
     assert gone(family)
 
 
+def test_on_lambda_instances_are_kept_warm(start, project):
+    (project / "up.yml").write_text("name: shop\nwarm: {count: 2}\n")
+    served = start("--lambda", "--no-reload", "--speed", "150", "--idle-timeout", "900").ready()
+    warmed = [json.loads(served.until('.*"message": "warmed".*', count=count)[0]) for count in (1, 2)]
+    assert [(line["level"], line["distinct"], line["failed"]) for line in warmed] == [("info", 2, 0)] * 2
+    assert warmed[1]["cold"] == 0
+    assert served.get() == (200, "hello")
+    request = json.loads(served.until('.*"message": "request".*')[0])
+    assert "cold" not in request
+
+
 def test_on_lambda_it_logs_what_lambda_does_and_starts_more_instances(start, project):
     (project / "app.py").write_text(
         FLASK.format(greeting="hello") + "\nimport threading\n@app.get('/hold')\ndef hold():\n"
@@ -367,6 +378,7 @@ def test_in_a_terminal_the_first_start_may_fail(start, project):
         (None, ("--lambda", "--concurrency", "2"), 2, "does not go with --lambda"),
         (None, ("--max-instances", "2"), 2, "--max-instances is of no use without --lambda"),
         (None, ("--memory", "256"), 2, "--memory is of no use without --lambda"),
+        (None, ("--speed", "60"), 2, "--speed is of no use without --lambda"),
         (None, ("--lambda", "--memory", "64"), 2, "--memory"),
         (None, ("--lambda", "--provisioned", "3", "--max-instances", "2"), 2, "--provisioned 3 is more than"),
     ],

@@ -103,7 +103,7 @@ def run(capsys):
 def test_the_alias_is_invoked_in_parallel(api, capsys):
     unknown, line = run(capsys)
     assert unknown["assumed"] == 10  # the metrics are refused
-    assert (line["WarmAsked"], line["WarmDistinct"], line["WarmCold"], line["WarmFailed"]) == (3, 3, 1, 0)
+    assert (line["asked"], line["WarmDistinct"], line["WarmCold"], line["WarmFailed"]) == (3, 3, 1, 0)
     path = "/2015-03-31/functions/shop-production/invocations?Qualifier=live"
     assert api.paths == ["/2019-09-30/functions/shop-production/concurrency", *[path] * 3]
 

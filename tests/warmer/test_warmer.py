@@ -106,7 +106,7 @@ def test_the_line_is_one_of_metrics(instances):
     assert directive["Dimensions"] == [["Function"]]
     assert line["Function"] == "shop-production"
     assert {metric["Name"]: line[metric["Name"]] for metric in directive["Metrics"]} == {
-        "WarmAsked": 3, "WarmDistinct": 2, "WarmCold": 2, "WarmFailed": 1
+        "WarmDistinct": 2, "WarmCold": 2, "WarmFailed": 1
     }  # fmt: skip
     assert abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 60
     assert (line["message"], line["count"], line["hold_ms"]) == ("warmed", 3, FIRST_HOLD)

@@ -69,6 +69,12 @@ def parse_address(text: str) -> tuple[str, int]:
     metavar="N",
     help="With --lambda: how many instances are always there.",
 )
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, 1_000, min_open=True),
+    metavar="N",
+    help="With --lambda: how many times as fast instances expire and are kept warm.  [default: 1]",
+)
 @click.option("--no-reload", is_flag=True, help="Do not start the app again when a file changes.")
 @click.pass_obj
 def command(
@@ -84,6 +90,7 @@ def command(
     idle_timeout: float | None,
     memory: int | None,
     provisioned: int | None,
+    speed: float | None,
     no_reload: bool,
 ) -> int:
     """Serve the app on this machine, the way Lambda will.
@@ -97,6 +104,7 @@ def command(
         "--idle-timeout": idle_timeout,
         "--memory": memory,
         "--provisioned": provisioned,
+        "--speed": speed,
     }
     if not lambda_ and (given := [name for name, value in alone.items() if value is not None]):
         raise UsageError(
@@ -125,7 +133,8 @@ def command(
     from upproxy.local.serve import AddressInUse, Options, read, serve
 
     if lambda_:
-        scaling = Scaling(most=most, provisioned=provisioned or 0, idle_timeout=idle_timeout or IDLE_TIMEOUT)
+        kept = (idle_timeout or IDLE_TIMEOUT) / (speed or 1)
+        scaling = Scaling(most=most, provisioned=provisioned or 0, idle_timeout=kept)
     else:
         scaling = Scaling(slots=concurrency or CONCURRENCY)
     output = call.output
@@ -139,6 +148,7 @@ def command(
         on_demand=lambda_,
         scaling=scaling,
         memory=memory,
+        speed=speed or 1,
         reload=not no_reload,
         persist=output.interactive,
         environment={**os.environ, **({"AWS_REGION": call.region} if call.region else {})},

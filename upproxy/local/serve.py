@@ -10,12 +10,13 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from upproxy import config
+from upproxy.config.warm import Warming, warming
 from upproxy.local.console import Console
 from upproxy.local.environment import app_python, function_arn, runtime_environment
 from upproxy.local.failure import Failure, explain
@@ -24,8 +25,10 @@ from upproxy.local.gateway import Gateway
 from upproxy.local.instance import Function
 from upproxy.local.reload import changes
 from upproxy.local.runtime_process import StartFailed
+from upproxy.local.schedule import Schedule
 from upproxy.local.sources import SOURCES
 from upproxy.local.watchdog import Watchdog
+from upproxy.warmer.warmer import Tick
 
 RUNTIME = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "proxy", "__main__.py")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,7 +44,7 @@ class Options:
 
     `on_demand` instances live as on Lambda, others are not frozen and have no limits; `memory` is in MB, by default
     what the configuration says. `persist` keeps serving, with the error page, when the very first start fails; it needs
-    `reload`. `runtime` is the command of the runtime process.
+    `reload`. `runtime` is the command of the runtime process. Warming goes by a time that passes `speed` times as fast.
     """
 
     directory: str
@@ -53,6 +56,7 @@ class Options:
     on_demand: bool = False
     scaling: Scaling = field(default_factory=lambda: Scaling(slots=16))
     memory: int | None = None
+    speed: float = 1.0
     reload: bool = True
     persist: bool = False
     runtime: tuple[str, ...] = (sys.executable, "-I", "-S", RUNTIME)
@@ -73,6 +77,8 @@ class Project:
         self._folder = folder
         self._generations = 0
         self.directory = os.path.realpath(options.directory)
+        self.name = ""  # of the function, once it has been described
+        self.warming: Warming | None = None  # what is to be kept warm of it
 
     async def function(self) -> Function:
         """Describe what the folder holds now. Raises Failure."""
@@ -86,8 +92,9 @@ class Project:
         path = os.path.join(self._folder, f"manifest-{self._generations}.json")
         with open(path, "w", encoding="utf-8") as file:  # noqa: ASYNC230  # a few hundred bytes
             json.dump(manifest, file)
-        name = f"{found.name}-{found.stage}"
+        name = self.name = f"{found.name}-{found.stage}"
         on_demand = self._options.on_demand
+        self.warming = warming(found.settings) if on_demand else None
         memory = self._options.memory or found.settings.lambda_.memory
         environment = runtime_environment(
             self._options.environment,
@@ -161,13 +168,20 @@ async def serve(options: Options, console: Console, timeout: float, ready: Calla
         log=console.log,
         guard=watchdog,
     )
+    schedule = Schedule(fleet, timeout=timeout, on_tick=lambda tick: _tell(console, tick), speed=options.speed)
     source = SOURCES[options.source]
     gateway = Gateway(fleet, source, streaming=source.streams, timeout=timeout, log=console.log)
+
+    async def start() -> None:
+        await fleet.start()
+        await schedule.keep(project.warming, project.name)
+
     async with _signals(fleet.kill) as stop:
         try:
             await gateway.start(listener)
-            await _until(stop, _run(options, console, project, fleet, listener, ready, stop))
+            await _until(stop, _run(options, console, project, start, listener, ready, stop))
         finally:
+            await schedule.close()
             await gateway.close()
             listener.close()
             await fleet.close()
@@ -178,7 +192,7 @@ async def _run(
     options: Options,
     console: Console,
     project: Project,
-    fleet: Fleet,
+    start: Callable[[], Awaitable[None]],
     listener: socket.socket,
     ready: Callable[[str], None],
     stop: asyncio.Event,
@@ -187,7 +201,7 @@ async def _run(
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     if not options.reload:
-        await fleet.start()
+        await start()
         ready(url)
         await stop.wait()
         return
@@ -196,7 +210,7 @@ async def _run(
             if changed:
                 console.log("info", f"reloading: {', '.join(changed[:3])}{' and more' if len(changed) > 3 else ''}")
             try:
-                await fleet.start()
+                await start()
             except Failure as failure:
                 if not (changed or options.persist):
                     raise
@@ -225,6 +239,14 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
 def _show(console: Console, failure: Failure) -> None:
     """Tell of a failure; the app's own lines have been shown as they came."""
     console.log("error", failure.message, **({"hint": failure.hint} if failure.hint else {}))
+
+
+def _tell(console: Console, tick: Tick) -> None:
+    """Tell what came of warming."""
+    complete = tick.distinct >= tick.target.count
+    fields = {"count": tick.target.count, "distinct": tick.distinct, "cold": tick.cold, "failed": tick.failed}
+    told = {"reason": tick.reason} if tick.reason and not complete else {}
+    console.log("info" if complete else "warn", "warmed", **fields, hold_ms=tick.hold_ms, **told)
 
 
 @asynccontextmanager

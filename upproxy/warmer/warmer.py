@@ -64,11 +64,11 @@ class Tick:
 
     def line(self) -> dict[str, Any]:
         """Return the log line, of which CloudWatch makes metrics (Embedded Metric Format Specification)."""
-        metrics = {"Asked": self.asked, "Distinct": self.distinct, "Cold": self.cold, "Failed": self.failed}
+        metrics = {"WarmDistinct": self.distinct, "WarmCold": self.cold, "WarmFailed": self.failed}
         directive = {
             "Namespace": "upproxy",
             "Dimensions": [["Function"]],
-            "Metrics": [{"Name": f"Warm{name}", "Unit": "Count"} for name in metrics],
+            "Metrics": [{"Name": name, "Unit": "Count"} for name in metrics],
         }
         return {
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -76,8 +76,9 @@ class Tick:
             "message": "warmed",
             "_aws": {"Timestamp": int(time() * 1000), "CloudWatchMetrics": [directive]},
             "Function": self.target.function,
-            **{f"Warm{name}": value for name, value in metrics.items()},
+            **metrics,
             "count": self.target.count,
+            "asked": self.asked,
             "hold_ms": self.hold_ms,
             **({"throttled": True} if self.throttled else {}),
             **({"reason": self.reason} if self.reason else {}),

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 
-from bench import machine, report, rounds
+from bench import machine, report, rounds, warmth
 from bench.cases import CASES, COLD_START, ROOT
 from bench.driver import WrongReply
 
@@ -35,8 +35,9 @@ def main() -> int:
         parser.error("processes are pinned and looked at as only Linux can")
     if arguments.rounds < 1:
         parser.error("--rounds has to be 1 or more")
-    if not any(arguments.cases in name for name in (*CASES, COLD_START.name)):
-        parser.error(f"no case has {arguments.cases!r} in its name: {', '.join((*CASES, COLD_START.name))}")
+    known = (*CASES, COLD_START.name, warmth.NAME)
+    if not any(arguments.cases in name for name in known):
+        parser.error(f"no case has {arguments.cases!r} in its name: {', '.join(known)}")
     try:
         return _measure(arguments)
     except WrongReply as error:
@@ -67,8 +68,10 @@ def _measure(arguments: argparse.Namespace) -> int:
         rows += rounds.cold(starts=1 if quick else turns)
     _progress("")
     verdicts = report.verdicts(rows)
+    warming = warmth.run(quick=quick) if arguments.cases in warmth.NAME else []
+    results = {"machine": where, "harness": check, "targets": verdicts, "rows": rows, warmth.NAME: warming}
     with open(arguments.output, "w") as file:
-        json.dump({"machine": where, "harness": check, "targets": verdicts, "rows": rows}, file, indent=1)
+        json.dump(results, file, indent=1)
         file.write("\n")
     print("", report.table(rows), "", *map(report.judgement, verdicts), sep="\n")
     if quick:

@@ -17,6 +17,7 @@ def test_as_many_messages_as_instances_are_wanted(instances):
     first, second = warm(THREE, shop.invoke, free=100), warm(THREE, shop.invoke, free=100)
     assert shop.made == 3
     assert shop.messages == [FIRST_HOLD] * 6
+    assert first.duration_ms >= FIRST_HOLD
     assert (first.asked, first.distinct, first.cold, first.failed) == (3, 3, 3, 0)
     assert (second.asked, second.distinct, second.cold, second.failed) == (3, 3, 0, 0)
 

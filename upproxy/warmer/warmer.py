@@ -50,7 +50,8 @@ class Target:
 class Tick:
     """What came of it: how many instances were asked for at once, answered, and were new; and how it went.
 
-    `hold_ms` is the last hold, `reason` why fewer were asked for, or what the last failure said.
+    `hold_ms` is the last hold, `duration_ms` the whole tick, `reason` why fewer were asked for than wanted, or what
+    the last failure said.
     """
 
     target: Target
@@ -60,6 +61,7 @@ class Tick:
     failed: int = 0
     throttled: bool = False
     hold_ms: int = 0
+    duration_ms: float = 0.0
     reason: str = ""
 
     def line(self) -> dict[str, Any]:
@@ -80,6 +82,7 @@ class Tick:
             "count": self.target.count,
             "asked": self.asked,
             "hold_ms": self.hold_ms,
+            "duration_ms": round(self.duration_ms, 1),
             **({"throttled": True} if self.throttled else {}),
             **({"reason": self.reason} if self.reason else {}),
         }
@@ -95,6 +98,7 @@ def warm(target: Target, invoke: Invoke, free: int, until: float = float("inf"))
     seen: set[str] = set()
     troubled = 0
     hold = FIRST_HOLD
+    began = monotonic()
     if tick.asked < target.count:
         tick.reason = f"{free} of the concurrency are free, half of which is left to requests"
     if not tick.asked:
@@ -116,6 +120,7 @@ def warm(target: Target, invoke: Invoke, free: int, until: float = float("inf"))
                     tick.cold += cold and instance not in seen
                     seen.add(instance)
             tick.distinct = len(seen)
+            tick.duration_ms = (monotonic() - began) * 1000
             troubled += tick.failed > failed_before
             enough = tick.distinct >= tick.asked or tick.throttled
             if enough or hold == LONGEST_HOLD or troubled == TROUBLED or monotonic() >= until:

@@ -9,8 +9,9 @@ import pytest
 
 from upproxy.proxy.manifest import Manifest
 from upproxy.proxy.messages import Invocation
-from upproxy.proxy.runtime.direct import MARGIN, DirectMessages
+from upproxy.proxy.runtime.direct import DirectMessages
 from upproxy.proxy.runtime.instance import Instance
+from upproxy.proxy.upstream.client import MARGIN
 from upproxy.proxy.waiting import InPlace
 
 

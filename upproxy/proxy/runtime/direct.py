@@ -9,6 +9,7 @@ from time import monotonic
 
 from upproxy.proxy.errors import ProxyError
 from upproxy.proxy.messages import Headers, Invocation, Request
+from upproxy.proxy.upstream.client import MARGIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 HOLD_MOST = 1_000  # ms
-MARGIN = 0.25  # seconds before Lambda's deadline by which a warm-up is answered
 EXCERPT = 2_000  # bytes of an unhealthy answer that are passed on
 
 

@@ -56,8 +56,8 @@ class Burst(NamedTuple):
 class Outcome:
     """What users and the bill saw of a strategy. Times are in ms as they passed, `cold` in 1,000 requests.
 
-    `distinct` is how many instances the worst and the best tick warmed; `warming` is the part of the
-    `monthly` cost that is not of requests, in US dollars.
+    `distinct` is how many instances the worst and the best tick warmed; `warming` is the part of the `monthly` cost
+    that is not of requests, in US dollars.
     """
 
     strategy: str
@@ -151,11 +151,13 @@ async def measure(strategy: str, bursts: Sequence[Burst], speed: float) -> Outco
                 await users.send(burst)
             seconds = (perf_counter() - began) * speed
             await schedule.close()
-            if pinging is not None:
-                pinging.cancel()
+            if pinging is not None and not pinging.cancel():
+                pinging.result()  # it has failed
             await asyncio.gather(*(instance.settled.wait() for instance in fleet.instances))
             await asyncio.sleep(0.05)  # REPORT lines come a turn after
         finally:
+            if pinging is not None:
+                pinging.cancel()
             await schedule.close()
             await fleet.close()
             watchdog.close()
@@ -207,7 +209,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
             f"| {one.strategy} | {one.requests} | {one.cold:.0f} | {one.p50:.0f} | {one.p99:.0f} | {one.ticks or '–'} "
             f"| {warmed} | {one.monthly:.3f} | {one.warming:.3f} |"
         )
-    return "\n".join(lines)
+    kept = prices.provisioned(COUNT, MEMORY)
+    return "\n".join([*lines, "", f"By prices of {prices.REGION}, {prices.DATE}; {COUNT} provisioned: ${kept:.2f}."])
 
 
 def plot(outcomes: Sequence[Outcome]) -> str:

@@ -78,5 +78,6 @@ async def test_each_way_once():
     assert warmer.warming > ping.warming > 0
     written = warmth.table(outcomes)
     assert all(f"| {strategy} |" in written for strategy in STRATEGIES)
+    assert prices.DATE in written
     ET.fromstring(warmth.plot(outcomes))
     json.dumps([vars(outcome) for outcome in outcomes])

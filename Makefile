@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench soak clean
+.PHONY: help demo test test-all test-cross lint bench soak clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,10 @@ test-all:  ## The tests on every supported Python
 	@for version in 3.11 3.12 3.13; do \
 		$(MAKE) --no-print-directory test PYTHON=python$$version VENV=.venv-$$version || exit 1; \
 	done
+
+test-cross: $(READY)  ## Compare with AWS's own emulator, which is installed for that
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'aws-sam-cli>=1.140'
+	@$(BIN)/pytest tests/cross
 
 bench: $(READY)  ## Measure, side by side; results in bench/results.json
 	@$(BIN)/python -m bench

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 
-from bench import build, machine, report, rounds
+from bench import build, machine, report, rounds, warmth
 from bench.cases import CASES, COLD_START, ROOT
 from bench.driver import WrongReply
 
@@ -35,8 +35,9 @@ def main() -> int:
         parser.error("processes are pinned and looked at as only Linux can")
     if arguments.rounds < 1:
         parser.error("--rounds has to be 1 or more")
-    if not any(arguments.cases in name for name in (*CASES, COLD_START.name, build.NAME)):
-        parser.error(f"no case has {arguments.cases!r} in its name: {', '.join((*CASES, COLD_START.name, build.NAME))}")
+    known = (*CASES, COLD_START.name, build.NAME, warmth.NAME)
+    if not any(arguments.cases in name for name in known):
+        parser.error(f"no case has {arguments.cases!r} in its name: {', '.join(known)}")
     try:
         return _measure(arguments)
     except (WrongReply, build.WrongAnswer) as error:
@@ -68,9 +69,16 @@ def _measure(arguments: argparse.Namespace) -> int:
     builds = build.measure(turns, _progress) if arguments.cases in build.NAME and not quick else []
     _progress("")
     verdicts = report.verdicts(rows)
+    warming = warmth.run(quick=quick) if arguments.cases in warmth.NAME else []
+    results = {
+        "machine": where,
+        "harness": check,
+        "targets": verdicts,
+        "rows": rows,
+        "builds": [figure._asdict() for figure in builds],
+        warmth.NAME: warming,
+    }
     with open(arguments.output, "w") as file:
-        figures = [figure._asdict() for figure in builds]
-        results = {"machine": where, "harness": check, "targets": verdicts, "rows": rows, "builds": figures}
         json.dump(results, file, indent=1)
         file.write("\n")
     print("", report.table(rows), "", *map(report.judgement, verdicts), *builds, sep="\n")

@@ -24,8 +24,8 @@ from uv import find_uv_bin
 from upproxy.build import interpreter
 from upproxy.cli.check import MOUNTED, sandbox
 from upproxy.local.environment import REGION, function_arn
-from upproxy.local.instance import Instance
 from upproxy.local.runtime_api import Buffered, FunctionError, Stream
+from upproxy.local.runtime_process import RuntimeProcess
 from upproxy.local.sources import SOURCES, HttpRequest
 
 NAME = "build"
@@ -192,7 +192,7 @@ async def _cold_start(what: _Started) -> float:
     words = sandbox(what.work)
     root = MOUNTED if words else what.work
     environment = {name: value.replace("{root}", root) for name, value in what.environment.items()}
-    instance = Instance(
+    process = RuntimeProcess(
         (*words, *(word.replace("{root}", root) for word in what.command)),
         {
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
@@ -215,9 +215,9 @@ async def _cold_start(what: _Started) -> float:
     event = SOURCES["function_url"].event(request, request_id="1", epoch_ms=0)
     started = time.perf_counter()
     try:
-        await instance.start()
-        await instance.ready()
-        reply = await instance.invoke(json.dumps(event).encode(), timeout=60, request_id="1", trace_id="")
+        await process.start()
+        await process.ready()
+        reply = await process.invoke(json.dumps(event).encode(), timeout=60, request_id="1", trace_id="")
         body = b""
         if isinstance(reply, Stream):
             body = b"".join([chunk async for chunk in reply])
@@ -225,7 +225,7 @@ async def _cold_start(what: _Started) -> float:
             body = SOURCES["function_url"].reply(reply.payload).body
         took = time.perf_counter() - started
     finally:
-        await instance.stop()
+        await process.stop()
     if isinstance(reply, FunctionError) or body != BODY:
         raise WrongAnswer(reply.message if isinstance(reply, FunctionError) else repr(body))
     return took

@@ -33,6 +33,7 @@ def test_quick_run_measures_every_candidate_in_every_case(tmp_path):
         assert min(row["median_us"], row["cpu_us"], row["rss_mb"], row["pss_mb"], row["per_second"], row["n"]) > 0
         assert f"{case} " in done.stdout
         assert name in done.stdout
+    assert [one["strategy"] for one in results["warmth"]] == ["no warming", "one ping", "warmer"]
     assert results["machine"]["cores"] == len(os.sched_getaffinity(0))
     assert results["harness"]["delay_us"] == 2_000
     assert len(results["targets"]) == 3

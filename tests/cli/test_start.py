@@ -103,6 +103,10 @@ class Started:
             family |= more
         return family
 
+    def children(self, what):
+        """Those of the family whose command line names something."""
+        return {pid for pid in self.family() if what.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
     def wait(self):
         code = self.process.wait(timeout=60)
         for reader in self._readers:
@@ -222,6 +226,65 @@ def test_killed_by_force_it_still_leaves_no_process(start):
     assert gone(family)
 
 
+def frozen(pids):
+    """Wait until all of the processes are stopped."""
+    while any(not stopped(pid) for pid in pids):
+        time.sleep(0.01)
+    return True
+
+
+def stopped(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGSEGV])
+def test_frozen_instances_end_with_it_by_whatever_signal(start, how):
+    served = start("--lambda", "--no-reload").ready()
+    assert served.get() == (200, "hello")
+    family = served.family()
+    instances = {served.process.pid, *served.children("upproxy.local.watchdog")}
+    assert frozen(family - instances)
+    served.process.send_signal(how)
+    served.wait()
+    assert gone(family)
+
+
+def test_on_lambda_instances_are_kept_warm(start, project):
+    (project / "up.yml").write_text("name: shop\nwarm: {count: 2}\n")
+    served = start("--lambda", "--no-reload", "--speed", "150", "--idle-timeout", "900").ready()
+    warmed = [json.loads(served.until('.*"message": "warmed".*', count=count)[0]) for count in (1, 2)]
+    assert [(line["level"], line["distinct"], line["failed"]) for line in warmed] == [("info", 2, 0)] * 2
+    assert warmed[1]["cold"] == 0
+    assert served.get() == (200, "hello")
+    request = json.loads(served.until('.*"message": "request".*')[0])
+    assert "cold" not in request
+
+
+def test_on_lambda_it_logs_what_lambda_does_and_starts_more_instances(start, project):
+    (project / "app.py").write_text(
+        FLASK.format(greeting="hello") + "\nimport threading\n@app.get('/hold')\ndef hold():\n"
+        "    open('held', 'w').close()\n    threading.Event().wait(20)\n    return 'held'\n"
+    )
+    served = start("--lambda", "--no-reload", "--max-instances", "2", "--memory", "300").ready()
+    first = served.get("/pid")[1]
+    assert served.get("/pid")[1] == first
+
+    def hold():
+        with suppress(OSError):  # we end it before it answers
+            served.get("/hold")
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    while not (project / "held").exists():
+        time.sleep(0.01)
+    assert served.get("/pid")[1] != first
+    served.until(r"^START RequestId: \S+ Version: \$LATEST$")
+    report = served.until(
+        r"^REPORT RequestId: .*Memory Size: 300 MB\tMax Memory Used: (\d+) MB\tInit Duration: .* ms\t$"
+    )
+    assert 10 < int(report[1]) < 300
+
+
 def test_during_the_start_it_can_be_ended_too(start):
     served = start("-c", "echo starting; sleep 600")
     served.until("starting")
@@ -312,6 +375,12 @@ def test_in_a_terminal_the_first_start_may_fail(start, project):
         (None, ("--address", "nonsense"), 2, "is no address"),
         (None, ("--source", "pigeon"), 2, "pigeon"),
         (None, ("--concurrency", "0"), 2, "concurrency"),
+        (None, ("--lambda", "--concurrency", "2"), 2, "does not go with --lambda"),
+        (None, ("--max-instances", "2"), 2, "--max-instances is of no use without --lambda"),
+        (None, ("--memory", "256"), 2, "--memory is of no use without --lambda"),
+        (None, ("--speed", "60"), 2, "--speed is of no use without --lambda"),
+        (None, ("--lambda", "--memory", "64"), 2, "--memory"),
+        (None, ("--lambda", "--provisioned", "3", "--max-instances", "2"), 2, "--provisioned 3 is more than"),
     ],
 )  # fmt: skip
 def test_what_cannot_start_says_why_in_one_message(start, project, source, arguments, code, message):
@@ -397,3 +466,27 @@ def test_every_source(start, source):
 )
 def test_addresses(text, address):
     assert parse_address(text) == address
+
+
+GUNICORN = "gunicorn --timeout 1 --keep-alive 1 app:app"
+
+
+def test_a_gunicorn_that_would_not_survive_a_freeze_is_warned_of(start):
+    served = start("--lambda", "--no-reload", "-c", GUNICORN).ready()
+    assert served.get() == (200, "hello")
+    served.until(r"warning: gunicorn has `--timeout 1`; better `0`: the arbiter kills a worker that Lambda froze")
+
+
+def test_the_inferred_gunicorn_survives_a_freeze(start, project):
+    (project / "requirements.txt").write_text("flask\ngunicorn\n")
+    served = start("--lambda", "--no-reload").ready()
+    served.until("run by gunicorn")
+    pid = served.get("/pid")[1]
+    instances = served.family() - {served.process.pid} - served.children("upproxy.local.watchdog")
+    assert len(instances) == 3  # the runtime process, the arbiter and the worker
+    for _ in range(2):
+        assert served.get("/echo", data=b"posted") == (200, "posted")
+        assert frozen(instances)
+        time.sleep(3)  # the freeze itself: three times the time-out of the test above
+        assert served.get("/echo", data=b"thawed") == (200, "thawed")
+    assert served.get("/pid")[1] == pid

@@ -107,6 +107,9 @@ SAMPLES = [
     "name: x\nauth: [{path: /, api_key: {keys: [a]}}]",
     "name: x\nwarm: {rate: 5m}",
     "name: x\nwarm: {rate: 5}",
+    "name: x\nwarm: {count: 201}",
+    "name: x\nwarm: {window: 'MON-Fri 08:00-20:00 Europe/London'}",
+    "name: x\nwarm: {window: always}",
     "name: x\ndns: {a.example: [{name: a, type: A, value: [b]}]}",
 ]
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conformance.ways import HANDLER, ROOT, Lambda, Start, manifest
 from tests.sample_app.exchanges import EXCHANGES, Answer, Exchange
-from upproxy.local.instance import StartFailed
+from upproxy.local.runtime_process import StartFailed
 from upproxy.local.sources import SOURCES, HttpReply, HttpRequest
 
 APPS = {

@@ -24,8 +24,8 @@ from typing import Any, TypeVar
 
 import upproxy.proxy.__main__
 from upproxy.local.environment import runtime_environment
-from upproxy.local.instance import Instance
 from upproxy.local.runtime_api import Buffered, FunctionError, Reply, Stream
+from upproxy.local.runtime_process import RuntimeProcess
 from upproxy.local.sources import SOURCES, HttpReply, HttpRequest
 
 T = TypeVar("T")
@@ -117,15 +117,12 @@ class Lambda:
             manifest=str(path),
             python=sys.executable,
             memory=512,
-            concurrency=slots,
+            concurrency=slots if slots > 1 else None,
         )
-        if slots == 1:
-            variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = "on-demand"
-            del variables["AWS_LAMBDA_MAX_CONCURRENCY"]
         self.instance = self._background.run(self._start(command, {**variables, **(environment or {})}, directory))
 
-    async def _start(self, command: tuple[str, ...], environment: Mapping[str, str], directory: Path) -> Instance:
-        instance = Instance(
+    async def _start(self, command: tuple[str, ...], environment: Mapping[str, str], directory: Path) -> RuntimeProcess:
+        instance = RuntimeProcess(
             command,
             environment,
             directory=str(directory),

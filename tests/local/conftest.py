@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from upproxy.local.instance import Instance
 from upproxy.local.runtime_api import RuntimeApi
+from upproxy.local.runtime_process import RuntimeProcess
 
 SCRIPTED = (sys.executable, "-S", str(Path(__file__).with_name("scripted_runtime.py")))
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:shop-development"
@@ -90,11 +90,22 @@ def until():
 @pytest.fixture
 async def api():
     errors = []
-    api = RuntimeApi(function_name="shop-development", arn=ARN, on_init_error=errors.append)
+
+    def quiet():
+        api.quiet_times += 1
+
+    api = RuntimeApi(
+        function_name="shop-development",
+        arn=ARN,
+        on_init_error=errors.append,
+        on_exit_error=lambda kind, reason: api.fail(kind, reason),
+        on_quiet=quiet,
+    )
     api.errors = errors
+    api.quiet_times = 0
     await api.start()
     yield api
-    await api.close()
+    api.close()
 
 
 @pytest.fixture
@@ -134,7 +145,7 @@ async def start():
 
     async def start(script="", *, command=SCRIPTED, **environment):
         lines = Lines()
-        instance = Instance(
+        instance = RuntimeProcess(
             command,
             {**os.environ, "SCRIPT": script, **environment},
             directory="/",

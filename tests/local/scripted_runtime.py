@@ -1,7 +1,9 @@
 """A runtime process on the standard library alone: does what the events, and its variables, ask for.
 
 Started as `python scripted_runtime.py`; $SCRIPT is how it starts: `init-error`, `exit`, `hang`, `child` (leaves a child
-in another process group), `deaf` (ignores SIGTERM), or empty. An event `{"do": ...}` is one of the functions below.
+in another process group), `deaf` (ignores SIGTERM), `once:FILE:SCRIPT` (the other one, the first time only),
+`after:FILE:SCRIPT` (the other one, but not the first time), `extension:EVENTS` (registers for them, and tells what
+comes), or empty. An event `{"do": ...}` is one of the functions below.
 """
 
 import base64
@@ -12,9 +14,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 BASE = "/2018-06-01/runtime"
 NULS = bytes(8)
+hoard = []
 
 
 def post(connection, path, body, **fields):
@@ -81,15 +85,75 @@ def serve(address):
             post(connection, f"{reply}/error", json.dumps({"errorMessage": "no", "errorType": "Odd"}).encode())
         elif do == "stream":
             stream(connection, request_id, told)
+        elif do == "pid":
+            post(
+                connection,
+                f"{reply}/response",
+                json.dumps([os.getpid(), answer.headers["Lambda-Runtime-Aws-Tenant-Id"]]).encode(),
+            )
+        elif do == "tenant":
+            who = json.dumps([os.getpid(), answer.headers["Lambda-Runtime-Aws-Tenant-Id"]])
+            stream(connection, request_id, {"chunks": [who]})
+        elif do == "trace":
+            post(connection, f"{reply}/response", json.dumps(answer.headers["Lambda-Runtime-Trace-Id"]).encode())
+        elif do == "left":
+            left = int(answer.headers["Lambda-Runtime-Deadline-Ms"]) - time.time() * 1000
+            post(connection, f"{reply}/response", json.dumps(left).encode())
+        elif do == "child":
+            child = subprocess.Popen(["sleep", "600"], process_group=0)
+            post(connection, f"{reply}/response", json.dumps(child.pid).encode())
+        elif do == "orphan":  # a process whose group has lost its leader
+            command = "sleep 600 >/dev/null & echo $!"
+            leader = subprocess.Popen(["sh", "-c", command], process_group=0, stdout=subprocess.PIPE, text=True)
+            post(connection, f"{reply}/response", leader.communicate()[0].encode())
+        elif do == "daemon":
+            child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+            post(connection, f"{reply}/response", json.dumps(child.pid).encode())
+        elif do == "linger":  # work after the reply, for as long as a pipe says
+            post(connection, f"{reply}/response", b"{}")
+            with open(told["until"]) as gate:
+                gate.read()
+        elif do == "allocate":
+            hoard.append(b"x" * (told["mb"] << 20))
+            threading.Event().wait()
         elif do == "exit":
             os._exit(told["code"])
         elif do == "hang":
             threading.Event().wait()
 
 
+def extend(address, events):
+    """Register an extension, and be it in a thread of the runtime."""
+    connection = http.client.HTTPConnection(address)
+    base = "/2020-01-01/extension"
+    connection.request("POST", f"{base}/register", json.dumps({"events": events}), {"Lambda-Extension-Name": "watch"})
+    answer = connection.getresponse()
+    answer.read()
+    identity = {"Lambda-Extension-Identifier": answer.headers["Lambda-Extension-Identifier"]}
+
+    def listen():
+        while True:
+            connection.request("GET", f"{base}/event/next", headers=identity)
+            event = json.loads(connection.getresponse().read())
+            print("extension", event["eventType"], event.get("shutdownReason", ""), flush=True)
+            if event["eventType"] == "SHUTDOWN":
+                connection.close()
+                return
+
+    threading.Thread(target=listen, daemon=True).start()
+
+
 def main():
     script, _, argument = os.environ.get("SCRIPT", "").partition(":")
     address = os.environ["AWS_LAMBDA_RUNTIME_API"]
+    if script in ("once", "after"):
+        path, _, rest = argument.partition(":")
+        first = not os.path.exists(path)
+        with open(path, "w"):
+            script, _, argument = rest.partition(":") if first == (script == "once") else ("", "", "")
+    if script == "extension":
+        signal.signal(signal.SIGTERM, lambda *_: (print("terminated", flush=True), os._exit(0)))
+        extend(address, argument.split(","))
     if script == "init-error":
         print("Traceback of it", file=sys.stderr, flush=True)
         post(

@@ -49,6 +49,16 @@ def test_what_is_no_log_line_is_shown_as_text(line, readable):
         assert json.loads(text)["level"] == "info"
 
 
+def test_what_lambda_itself_logs_is_as_it_is_in_a_pipe_and_readable_in_a_terminal():
+    line = "REPORT RequestId: x\tDuration: 1.00 ms\t"
+    pipe, terminal = io.StringIO(), io.StringIO()
+    Console(pipe, readable=False, coloured=False).platform(line)
+    Console(terminal, readable=True, coloured=False).platform(line)
+    assert pipe.getvalue() == f"{line}\n"
+    assert "REPORT RequestId: x  Duration: 1.00 ms" in terminal.getvalue()
+    assert "\t" not in terminal.getvalue()
+
+
 def test_an_empty_line_is_not_shown():
     assert shown(b"") == shown(b"\r") == ""
 

@@ -156,6 +156,24 @@ async def test_one_that_takes_too_long(site, http):
         assert reply.headers["x-upproxy-error"] == "Sandbox.Timedout"
 
 
+async def test_a_source_has_less_patience_than_the_function(site, http, monkeypatch):
+    monkeypatch.setattr(SOURCES["http_api"], "timeout", 0.1)
+    there = await site("http_api")
+    async with http.post(there.url, json={"do": "hang"}) as reply:
+        assert (reply.status, await reply.json()) == (503, {"message": "Service Unavailable"})
+        assert reply.headers["x-upproxy-error"] == "IntegrationTimeout"
+    assert "http_api waits no longer than 0.1 s" in there.log[0]
+    assert not there.instance.api.idle.is_set()  # the function goes on
+
+
+async def test_only_a_rest_api_names_a_tenant(site, http):
+    for source, tenant in (("rest_api", "blue"), ("http_api", None)):
+        there = await site(source)
+        told = {"do": "pid"} if source == "http_api" else {"do": "tenant"}
+        async with http.post(there.url, json=told, headers={"X-Amz-Tenant-Id": "blue"}) as reply:
+            assert json.loads(await reply.text())[1] == tenant
+
+
 class Refusing:
     """A backend that raises."""
 
@@ -167,7 +185,7 @@ class Refusing:
 
 
 async def test_no_free_slot(site, http):
-    there = await site("function_url", Refusing(Throttled()))
+    there = await site("function_url", Refusing(Throttled("busy: see --concurrency")))
     async with http.get(there.url) as reply:
         assert reply.status == 429
     assert "--concurrency" in there.log[0]

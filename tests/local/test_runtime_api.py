@@ -151,7 +151,7 @@ async def test_the_end_of_the_process_ends_all_that_it_held(api, connect):
     held, _, _, _ = await begun(api, connect)
     waiting = invoke(api)
     await asyncio.sleep(0)
-    api.fail(FunctionError.of("Runtime.ExitError", "Runtime exited with error: exit status 1"))
+    api.fail("Runtime.ExitError", "Runtime exited with error: exit status 1")
     assert (await held).kind == (await waiting).kind == (await api.invoke(b"{}", timeout=1)).kind == "Runtime.ExitError"
     assert api.idle.is_set()
 
@@ -423,6 +423,69 @@ async def test_a_registration_that_is_wrong_is_refused(connect, name, body, kind
     await client.call("POST", path, b'{"events":[]}', Lambda_Extension_Name="taken")
     status, _, answer = await client.call("POST", path, body, Lambda_Extension_Name=name)
     assert (status, json.loads(answer)["errorType"]) == (403, kind)
+
+
+async def registered(connect, events=b'{"events":["INVOKE"]}'):
+    """Return the connection of an extension, and the field that it names itself by."""
+    client = await connect()
+    _, fields, _ = await client.call("POST", "/2020-01-01/extension/register", events, Lambda_Extension_Name="agent")
+    return client, {"Lambda_Extension_Identifier": fields["lambda-extension-identifier"]}
+
+
+async def test_nothing_is_quiet_while_an_extension_works(api, connect, until):
+    extension, identity = await registered(connect)
+    path = "/2020-01-01/extension/event/next"
+    runtime = await connect()
+    poll = runtime.poll()
+    await until(lambda: api._polled)
+    assert not api.ready.is_set()  # it has not polled
+    listening = asyncio.create_task(extension.call("GET", path, **identity))
+    await api.ready.wait()
+    assert api.quiet_times == 1
+    task = invoke(api)
+    _, fields, _ = await poll
+    await listening
+    await runtime.respond(fields["lambda-runtime-aws-request-id"], b"{}")
+    await task
+    runtime.poll()
+    await until(lambda: api._pollers)
+    assert api.quiet_times == 1
+    listening = asyncio.create_task(extension.call("GET", path, **identity))
+    await until(lambda: api.quiet_times == 2)
+
+
+async def test_nothing_waits_for_an_extension_that_has_gone(api, connect, until):
+    extension, identity = await registered(connect)
+    listening = asyncio.create_task(extension.call("GET", "/2020-01-01/extension/event/next", **identity))
+    await until(lambda: not any(one.at_work for one in api.extensions._by_identifier.values()))
+    await extension.close()
+    (await connect()).poll()
+    await api.ready.wait()
+    with pytest.raises(asyncio.IncompleteReadError):
+        await listening
+
+
+async def test_an_extension_that_cannot_start_ends_the_start(api, connect):
+    extension, identity = await registered(connect)
+    path = "/2020-01-01/extension/init/error"
+    body = b'{"errorMessage":"no licence","errorType":"x"}'
+    status, _, answer = await extension.call("POST", path, body, **identity)
+    assert (status, json.loads(answer)["errorType"]) == (403, "Extension.MissingHeader")
+    kind = {"Lambda_Extension_Function_Error_Type": "Extension.NoLicence"}
+    assert (await extension.call("POST", path, body, **kind))[0] == 403
+    assert (await extension.call("POST", path, body, **kind, **identity))[0] == 202
+    assert [(error.kind, error.message) for error in api.errors] == [("Extension.NoLicence", "no licence")]
+
+
+async def test_an_extension_that_cannot_go_on_ends_what_is_in_flight(api, connect):
+    extension, identity = await registered(connect, b'{"events":[]}')
+    task, _, _, _ = await begun(api, connect)
+    kind = {"Lambda_Extension_Function_Error_Type": "Extension.Full"}
+    body = b'{"errorMessage":"disk full"}'
+    assert (await extension.call("POST", "/2020-01-01/extension/exit/error", body, **kind, **identity))[0] == 202
+    reply = await task
+    assert reply.kind == "Extension.ExitError"
+    assert "agent exited with error: disk full" in reply.message
 
 
 @pytest.mark.parametrize("fields", [{}, {"Lambda_Extension_Identifier": "nobody"}])

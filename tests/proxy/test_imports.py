@@ -64,7 +64,7 @@ PARTS = {
     "deploy": {"config", "build", "aws", "warmer"},
     "observe": {"aws", "config"},
     "warmer": set(),
-    "local": {"config", "proxy"},
+    "local": {"config", "proxy", "warmer"},
 }
 
 
@@ -108,6 +108,10 @@ def test_launchers_import_nothing_of_ours_but_what_lies_beside_them():
     for name, imported in LAUNCHERS.items():
         for module in imported:
             assert not module.startswith("upproxy.") or module.startswith("upproxy.launchers"), f"{name}: {module}"
+
+
+def test_the_warmer_is_one_file_for_a_runtime_that_has_botocore():
+    assert all(one.partition(".")[0] in {*STANDARD, "botocore"} for one in FILES["upproxy.warmer.warmer"])
 
 
 BOTTOM = {"lean", "waiting", "messages", "errors", "options", "manifest", "poller", "log", "http1"}

@@ -23,8 +23,8 @@ from upproxy.config import Config
 from upproxy.config.middleware import private, references
 from upproxy.local.environment import REGION, function_arn
 from upproxy.local.failure import explain
-from upproxy.local.instance import Instance, StartFailed
 from upproxy.local.runtime_api import Buffered, FunctionError, StreamBroken
+from upproxy.local.runtime_process import RuntimeProcess, StartFailed
 from upproxy.local.sources import SOURCES, HttpReply, HttpRequest
 
 _OUTPUT = 20  # of the app's lines, shown where the check fails
@@ -93,7 +93,7 @@ async def _check(work: str, config: Config, interpreter: Interpreter) -> Checked
     name = f"{config.name}-{config.stage}"
     # The arguments are the command of the runtime that it stands in for.
     bootstrap = (f"{task}/.upproxy/bootstrap", interpreter.path, "/var/runtime/bootstrap.py")
-    instance = Instance(
+    process = RuntimeProcess(
         (*words, *bootstrap),
         _environment(config, root, interpreter),
         directory="/",
@@ -103,12 +103,12 @@ async def _check(work: str, config: Config, interpreter: Interpreter) -> Checked
     )
     started = time.monotonic()
     try:
-        await instance.start()
-        await instance.ready()
+        await process.start()
+        await process.ready()
         ready = time.monotonic()
-        reply = await _ask(instance, config)
+        reply = await _ask(process, config)
         answered = time.monotonic()
-        memory = _memory(instance.pid)
+        memory = _memory(process.pid)
     except StartFailed as failed:
         failure = explain(failed.error.message, python=f"Python {interpreter.version.split()[0]}", directory=task)
         raise BuildFailed(
@@ -117,7 +117,7 @@ async def _check(work: str, config: Config, interpreter: Interpreter) -> Checked
     except OSError as error:
         raise BuildFailed(f"what was built cannot be started: {error}") from None
     finally:
-        await instance.stop()
+        await process.stop()
     if isinstance(reply, str):
         raise BuildFailed(f"what was built does not answer: {reply}", "\n".join(lines[-_OUTPUT:]))
     if reply.status >= 500:
@@ -163,7 +163,7 @@ def _environment(config: Config, root: str, interpreter: Interpreter) -> dict[st
     }
 
 
-async def _ask(instance: Instance, config: Config) -> HttpReply | str:
+async def _ask(process: RuntimeProcess, config: Config) -> HttpReply | str:
     """Send the request of the health check, as the endpoint would; return the reply, or why there is none."""
     source = SOURCES[config.settings.endpoint]
     host = b"check.lambda-url.us-east-1.on.aws"
@@ -174,7 +174,7 @@ async def _ask(instance: Instance, config: Config) -> HttpReply | str:
     request_id = str(uuid.uuid4())
     event = source.event(request, request_id=request_id, epoch_ms=int(time.time() * 1000))
     timeout = config.settings.lambda_.timeout
-    reply = await instance.invoke(json.dumps(event).encode(), timeout=timeout, request_id=request_id, trace_id="")
+    reply = await process.invoke(json.dumps(event).encode(), timeout=timeout, request_id=request_id, trace_id="")
     if isinstance(reply, FunctionError):
         return reply.message
     if isinstance(reply, Buffered):

@@ -7,6 +7,9 @@ import click
 from upproxy.cli.errors import INTERRUPTED, CommandError, Conflict, UsageError
 from upproxy.cli.frame import Call
 
+CONCURRENCY = 16  # requests at once that the one instance has, without --lambda
+MOST_INSTANCES = 10  # what a new AWS account may have
+IDLE_TIMEOUT = 300.0  # seconds; Lambda's own varies, and is not documented
 SOURCES = ("function_url", "http_api", "http_api_v1", "rest_api", "alb", "alb_multi")
 
 
@@ -36,9 +39,41 @@ def parse_address(text: str) -> tuple[str, int]:
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 1_000),
-    default=16,
-    show_default=True,
-    help="How many requests are served at once.",
+    metavar="N",
+    help="How many requests the app is given at once.  [default: 16]",
+)
+@click.option(
+    "--lambda", "lambda_", is_flag=True, help="Run it as Lambda does: one request at a time, cold starts, freezing."
+)
+@click.option(
+    "--max-instances",
+    type=click.IntRange(1, 1_000),
+    metavar="N",
+    help="With --lambda: how many instances there may be.  [default: 10]",
+)
+@click.option(
+    "--idle-timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="With --lambda: after how long an idle instance expires.  [default: 300]",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(128, 10_240),
+    metavar="MB",
+    help="With --lambda: an instance's memory.  [default: lambda.memory]",
+)
+@click.option(
+    "--provisioned",
+    type=click.IntRange(1, 1_000),
+    metavar="N",
+    help="With --lambda: how many instances are always there.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, 1_000, min_open=True),
+    metavar="N",
+    help="With --lambda: how many times as fast instances expire and are kept warm.  [default: 1]",
 )
 @click.option("--no-reload", is_flag=True, help="Do not start the app again when a file changes.")
 @click.pass_obj
@@ -49,7 +84,13 @@ def command(
     command_: str | None,
     open_: bool,
     source: str,
-    concurrency: int,
+    concurrency: int | None,
+    lambda_: bool,
+    max_instances: int | None,
+    idle_timeout: float | None,
+    memory: int | None,
+    provisioned: int | None,
+    speed: float | None,
     no_reload: bool,
 ) -> int:
     """Serve the app on this machine, the way Lambda will.
@@ -58,6 +99,27 @@ def command(
     and reaches the app, which is started again whenever a file changes. Ctrl-C ends it.
     """
     host, port = parse_address(address)
+    alone = {
+        "--max-instances": max_instances,
+        "--idle-timeout": idle_timeout,
+        "--memory": memory,
+        "--provisioned": provisioned,
+        "--speed": speed,
+    }
+    if not lambda_ and (given := [name for name, value in alone.items() if value is not None]):
+        raise UsageError(
+            f"{given[0]} is of no use without --lambda", hint="Add --lambda to run the app as Lambda does."
+        )
+    if lambda_ and concurrency is not None:
+        raise UsageError(
+            "--concurrency does not go with --lambda, where an instance has one request at a time",
+            hint="--max-instances says how many requests there can be at once.",
+        )
+    most = max_instances or max(MOST_INSTANCES, provisioned or 0)
+    if provisioned is not None and provisioned > most:
+        raise UsageError(
+            f"--provisioned {provisioned} is more than --max-instances {most}", hint="Allow at least as many instances."
+        )
 
     # Not at the top: the help of this command should not wait for aiohttp.
     import asyncio
@@ -67,8 +129,14 @@ def command(
 
     from upproxy.local.console import Console
     from upproxy.local.failure import Failure
+    from upproxy.local.fleet import Scaling
     from upproxy.local.serve import AddressInUse, Options, read, serve
 
+    if lambda_:
+        kept = (idle_timeout or IDLE_TIMEOUT) / (speed or 1)
+        scaling = Scaling(most=most, provisioned=provisioned or 0, idle_timeout=kept)
+    else:
+        scaling = Scaling(slots=concurrency or CONCURRENCY)
     output = call.output
     options = Options(
         directory=call.directory,
@@ -77,7 +145,10 @@ def command(
         host=host,
         port=port,
         source=source,
-        concurrency=concurrency,
+        on_demand=lambda_,
+        scaling=scaling,
+        memory=memory,
+        speed=speed or 1,
         reload=not no_reload,
         persist=output.interactive,
         environment={**os.environ, **({"AWS_REGION": call.region} if call.region else {})},

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from upproxy.config import document, middleware
+from upproxy.config import document, middleware, warm
 from upproxy.config.errors import ConfigError
 from upproxy.config.inference import App, infer
 from upproxy.config.settings import StageSettings
@@ -100,7 +100,7 @@ def load(directory: str, stage: str = "development", command: str | None = None,
         file = None
         check_stage(stage, list(STAGES))
         settings = StageSettings.model_validate({"name": _name_of(directory)})
-    warnings += middleware.warnings(settings)
+    warnings += [*middleware.warnings(settings), *warm.warnings(settings)]
     app = infer(directory, settings, command, python)
     if app.command is None:
         settings = settings.model_copy(update={"type": "static"})

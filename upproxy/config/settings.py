@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from upproxy.config import middleware
+from upproxy.config import middleware, warm
 from upproxy.config.derive import Strict, derive
 from upproxy.config.middleware.auth import Rule
 from upproxy.config.middleware.compress import Compress
@@ -35,6 +35,7 @@ from upproxy.config.values import (
     UrlPath,
     Variable,
 )
+from upproxy.config.warm import Count, Rate, Warm
 from upproxy.proxy import manifest
 
 
@@ -107,9 +108,9 @@ class Lambda(Strict):
     """Tags of everything that is made for this app."""
     warm: bool = False
     """Keep instances warm; Up's name for `warm`."""
-    warm_count: Annotated[int, Field(ge=1)] = 15
+    warm_count: Count = 15
     """How many; Up's name for `warm.count`."""
-    warm_rate: Duration = "15m"
+    warm_rate: Rate = "15m"
     """How often; Up's name for `warm.rate`."""
 
 
@@ -237,17 +238,6 @@ class Action(Strict):
     """Add a picture, for slack."""
 
 
-class Warm(Strict):
-    """Instances kept thawed on a schedule."""
-
-    count: Annotated[int, Field(ge=0)] = 0
-    """How many; 0 for none."""
-    rate: Duration = "5m"
-    """How often."""
-    window: str | None = None
-    """When; absent for always."""
-
-
 class Release(Strict):
     """Published releases."""
 
@@ -332,7 +322,7 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if found := middleware.conflicts(self):
+        if found := [*middleware.conflicts(self), *warm.conflicts(self)]:
             raise ValidationError.from_exception_data(
                 "up.yml",
                 [

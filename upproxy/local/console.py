@@ -48,10 +48,19 @@ class Console:
         """Show a line of our own. `level` is debug, info, warn, error or fatal."""
         self._write({"timestamp": _now(), "level": level, "message": message, **fields})
 
+    def platform(self, line: str) -> None:
+        """Show a line that Lambda itself would log: START, END, REPORT. A pipe gets it as it is."""
+        if self._readable:
+            self._write({"timestamp": _now(), "level": "info", "message": line.strip().replace("\t", "  ")})
+        else:
+            self._put(line)
+
     def _write(self, entry: dict[str, Any]) -> None:
-        rendered = str(self._render(None, "", _readable(entry) if self._readable else entry))
+        self._put(str(self._render(None, "", _readable(entry) if self._readable else entry)))
+
+    def _put(self, line: str) -> None:
         try:
-            self._stream.write(rendered + "\n")
+            self._stream.write(line + "\n")
             self._stream.flush()
         except (OSError, ValueError):  # nobody reads any more; there is nowhere left to say so
             return

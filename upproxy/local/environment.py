@@ -29,13 +29,14 @@ def runtime_environment(
     manifest: str,
     python: str,
     memory: int,
-    concurrency: int,
+    concurrency: int | None,
 ) -> dict[str, str]:
-    """Return all variables but AWS_LAMBDA_RUNTIME_API, which the instance adds.
+    """Return all variables but AWS_LAMBDA_RUNTIME_API, which the runtime process gets, and what an instance has alone.
 
     `directory` is the project's folder, `manifest` the manifest's file, `python` the app's interpreter, `memory` in
-    MB. The virtual environment of the interpreter is put first on PATH, so that a command of the user's finds what the
-    app has installed.
+    MB. With a `concurrency` it is an environment of Lambda's managed instances, which have several slots and an
+    initialisation that waits for the app, without one it is on demand. The virtual environment of the interpreter is
+    put first on PATH, so that a command of the user's finds what the app has installed.
     """
     region = base.get("AWS_REGION") or base.get("AWS_DEFAULT_REGION") or REGION
     environment = {
@@ -45,12 +46,11 @@ def runtime_environment(
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
         "AWS_LAMBDA_FUNCTION_NAME": function_name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        # Several slots, and an initialisation that waits for the app: what Lambda has as managed instances.
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances" if concurrency else "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function_name}",
-        "AWS_LAMBDA_LOG_STREAM_NAME": f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}",
-        "AWS_LAMBDA_MAX_CONCURRENCY": str(concurrency),
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream(),
         "AWS_REGION": region,
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
         "LAMBDA_TASK_ROOT": directory,
         "TZ": ":UTC",
@@ -58,11 +58,19 @@ def runtime_environment(
         "UPPROXY_SERVER_PATH": server_path(),
         "_HANDLER": "bootstrap",
     }
+    environment.pop("AWS_LAMBDA_MAX_CONCURRENCY", None)
+    if concurrency:
+        environment["AWS_LAMBDA_MAX_CONCURRENCY"] = str(concurrency)
     folder = os.path.dirname(python)
     if os.path.isfile(os.path.join(folder, os.pardir, "pyvenv.cfg")):
         environment["VIRTUAL_ENV"] = os.path.dirname(folder)
         environment["PATH"] = os.pathsep.join(filter(None, [folder, base.get("PATH", os.defpath)]))
     return environment
+
+
+def log_stream() -> str:
+    """Make up the name of an instance's log stream; no two are the same."""
+    return f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
 
 
 def app_python(directory: str, environment: Mapping[str, str]) -> str:

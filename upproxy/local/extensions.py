@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections import deque
@@ -14,6 +15,8 @@ from typing import Any
 from upproxy.local.wire import Connection
 
 EVENTS = frozenset({"INVOKE", "SHUTDOWN"})
+SHUTDOWN_EXTERNAL = 2.0  # seconds, where an extension has asked for the event: only external ones may
+SHUTDOWN_INTERNAL = 0.5
 
 
 class Extension:
@@ -23,12 +26,21 @@ class Extension:
         self.name = name
         self.events = events
         self.identifier = str(uuid.uuid4())
-        self._poller: Connection | None = None
+        self.gone = False  # its connection has been closed since its last poll
+        self._connection: Connection | None = None
+        self._polls = False
         self._pending: deque[bytes] = deque()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it has something to do still before it polls; one that asked for no events never has."""
+        return bool(self.events) and not self._polls and not self.gone
 
     def poll(self, connection: Connection) -> None:
         """Answer the connection with the next event, when there is one."""
-        self._poller = connection
+        self._connection = connection
+        self._polls = True
+        self.gone = False
         self._send()
 
     def post(self, event: dict[str, Any]) -> None:
@@ -39,14 +51,16 @@ class Extension:
 
     def forget(self, connection: Connection) -> None:
         """Drop a connection that is gone."""
-        if self._poller is connection:
-            self._poller = None
+        if self._connection is connection:
+            self._connection = None
+            self._polls = False
+            self.gone = True
 
     def _send(self) -> None:
-        if self._poller is not None and self._pending:
+        if self._polls and self._pending and self._connection is not None:
             identity = [("Lambda-Extension-Event-Identifier", str(uuid.uuid4()))]
-            self._poller.reply(HTTPStatus.OK, self._pending.popleft(), fields=identity)
-            self._poller = None
+            self._polls = False
+            self._connection.reply(HTTPStatus.OK, self._pending.popleft(), fields=identity)
 
 
 class ExtensionRefused(Exception):
@@ -62,9 +76,31 @@ class Extensions:
 
     def __init__(self) -> None:
         self._by_identifier: dict[str, Extension] = {}
+        self._left = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._by_identifier)
+
+    @property
+    def all_wait(self) -> bool:
+        """Whether none of them is at work."""
+        return not any(extension.at_work for extension in self._by_identifier.values())
+
+    @property
+    def grace(self) -> float:
+        """Seconds that Lambda gives an environment with these extensions to shut down.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+        """
+        if any("SHUTDOWN" in extension.events for extension in self._by_identifier.values()):
+            return SHUTDOWN_EXTERNAL
+        return SHUTDOWN_INTERNAL if self._by_identifier else 0.0
+
+    async def leave(self) -> None:
+        """Wait until all who have asked for SHUTDOWN have closed their connections."""
+        while any("SHUTDOWN" in extension.events and not extension.gone for extension in self._by_identifier.values()):
+            self._left.clear()
+            await self._left.wait()
 
     def register(self, name: str, body: bytes) -> Extension:
         """Take in a new extension. Raises ExtensionRefused."""
@@ -100,3 +136,4 @@ class Extensions:
         """Drop a connection that is gone."""
         for extension in self._by_identifier.values():
             extension.forget(connection)
+        self._left.set()

@@ -5,6 +5,7 @@ aiohttp's low-level server, without routes or middleware: a request costs what p
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import uuid
@@ -33,14 +34,23 @@ Log = Callable[..., None]
 class Backend(Protocol):
     """What the gateway invokes: one instance, or a fleet."""
 
-    async def invoke(self, event: bytes, *, timeout: float, request_id: str, trace_id: str) -> Reply:  # noqa: ASYNC109
+    async def invoke(
+        self,
+        event: bytes,
+        *,
+        timeout: float,  # noqa: ASYNC109
+        request_id: str,
+        trace_id: str,
+        tenant_id: str,
+    ) -> Reply:
         """Return the reply. Raises Throttled, and Failure where the app does not run."""
 
 
 class Gateway:
     """Serves on a listening socket.
 
-    `streaming` says whether the endpoint takes streamed replies, `timeout` is the function's, in seconds.
+    `streaming` says whether the endpoint takes streamed replies, `timeout` is the function's, in seconds; the source
+    may have less patience.
     """
 
     def __init__(self, backend: Backend, source: Source, *, streaming: bool, timeout: float, log: Log) -> None:
@@ -49,6 +59,7 @@ class Gateway:
         self._streaming = streaming
         self._log = log
         self._runner: web.ServerRunner | None = None
+        self._patience = None if streaming else source.timeout
         self.timeout = timeout
 
     async def start(self, listener: socket.socket) -> None:
@@ -84,14 +95,26 @@ class Gateway:
         payload = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
         if len(payload) > LAMBDA_PAYLOAD:
             return await self._too_large(request, f"an event of over {LAMBDA_PAYLOAD} bytes, base64 included")
+        tenant = request.headers.get("X-Amz-Tenant-Id", "") if self._source.tenants else ""
         try:
-            reply = await self._backend.invoke(
-                payload, timeout=self.timeout, request_id=request_id, trace_id=_trace_id(event)
-            )
-        except Throttled:
+            async with asyncio.timeout(self._patience):
+                reply = await self._backend.invoke(
+                    payload,
+                    timeout=self.timeout,
+                    request_id=request_id,
+                    trace_id=_trace_id(event),
+                    tenant_id=tenant,
+                )
+        except TimeoutError:
             self._log(
-                "error", "every slot is busy, with streams maybe: see --concurrency", path=request.path, status=429
+                "error",
+                f"{self._source.name} waits no longer than {self._patience:g} s for a reply; the function goes on",
+                path=request.path,
+                request_id=request_id,
             )
+            return await self._send(request, self._refusal(504, "IntegrationTimeout"))
+        except Throttled as throttled:
+            self._log("error", str(throttled), path=request.path, status=429)
             return await self._send(request, self._source.refusal(429))
         except Failure as failure:
             return await self._send(request, _failure_reply(request, failure))

@@ -19,6 +19,7 @@ from http import HTTPStatus
 from typing import Any
 
 from upproxy.local.extensions import ExtensionRefused, Extensions
+from upproxy.local.report import timed_out
 from upproxy.local.wire import Connection, Request
 
 PAYLOAD_LIMIT = 6_291_556  # bytes of a buffered response
@@ -73,34 +74,38 @@ class StreamBroken(Exception):
 
 
 class Throttled(Exception):
-    """No slot of the runtime became free in time."""
+    """Nothing is free to take the invocation; the message says what limits that."""
 
 
 class Invocation:
     """One event on its way through the runtime."""
 
-    __slots__ = ("client_context", "cognito_identity", "deadline_ms", "event", "nonce", "reply", "request_id",
-                 "stream", "tenant_id", "timeout", "timer", "trace_id")  # fmt: skip
+    __slots__ = ("client_context", "cognito_identity", "deadline_ms", "error", "event", "nonce", "reply", "request_id",
+                 "spent", "stream", "tenant_id", "timeout", "timer", "trace_id")  # fmt: skip
 
     def __init__(
-        self, event: bytes, request_id: str, timeout: float, trace_id: str, client_context: str, cognito_identity: str,
-        tenant_id: str,
+        self, event: bytes, request_id: str, timeout: float, spent: float, trace_id: str, client_context: str,
+        cognito_identity: str, tenant_id: str,
     ) -> None:  # fmt: skip
         self.event = event
         self.request_id = request_id
         self.nonce = str(uuid.uuid4())
         self.timeout = timeout
+        self.spent = spent
         self.trace_id = trace_id
         self.client_context = client_context
         self.cognito_identity = cognito_identity
         self.tenant_id = tenant_id
         self.deadline_ms = 0
+        self.error: FunctionError | None = None  # what it has failed with, a stream in its middle too
         self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.stream: Stream | None = None
         self.timer: asyncio.TimerHandle | None = None
 
     def settle(self, reply: Reply) -> None:
         """Give whoever waits the reply; nobody may be waiting any more."""
+        if isinstance(reply, FunctionError):
+            self.error = reply
         if not self.reply.done():
             self.reply.set_result(reply)
 
@@ -186,7 +191,7 @@ class Stream:
         """End with an error, after what is already there."""
         if not self._over:
             self._over = True
-            self._error = error
+            self._error = self._invocation.error = error
             if self._head is not None:
                 self._invocation.settle(error)
             self._wakeup.set()
@@ -231,11 +236,24 @@ Reply = Buffered | FunctionError | Stream
 class RuntimeApi:
     """The Runtime API of one execution environment, on a free port of the loopback.
 
-    `ready` is set by the first poll, `snapshotted` when the runtime asks to be restored, `idle` while nothing is in
-    flight. `init_error` is what the runtime posted to init/error or restore/error; it is called back, too.
+    `ready` is set when the runtime and all extensions have polled for the first time, `snapshotted` when the runtime
+    asks to be restored, `idle` while nothing is in flight. Called back are: `on_init_error` with what the runtime or an
+    extension posted as the reason why it cannot start; `on_exit_error` with the kind and the reason where an extension
+    cannot go on, which has to end everything; `on_finished` with each invocation, when its reply is complete
+    or nobody waits for it any more; `on_quiet` whenever all of them poll and nothing is in flight, which is when Lambda
+    freezes.
     """
 
-    def __init__(self, *, function_name: str, arn: str, on_init_error: Callable[[FunctionError], None]) -> None:
+    def __init__(
+        self,
+        *,
+        function_name: str,
+        arn: str,
+        on_init_error: Callable[[FunctionError], None],
+        on_exit_error: Callable[[str, str], None] = lambda *_: None,
+        on_finished: Callable[[Invocation], None] = lambda _: None,
+        on_quiet: Callable[[], None] = lambda: None,
+    ) -> None:
         self.function_name = function_name
         self.arn = arn
         self.address = ""
@@ -245,15 +263,19 @@ class RuntimeApi:
         self.idle.set()
         self.extensions = Extensions()
         self._on_init_error = on_init_error
+        self._on_exit_error = on_exit_error
+        self._on_finished = on_finished
+        self._on_quiet = on_quiet
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
         self._pollers: OrderedDict[Connection, None] = OrderedDict()
         self._restoring: Connection | None = None
         self._restored = False
+        self._polled = False
         self._queue: OrderedDict[str, Invocation] = OrderedDict()
         self._in_flight: dict[str, Invocation] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
-        self._failure: FunctionError | None = None
+        self._failure: tuple[str, str] | None = None
 
     async def start(self) -> None:
         """Listen; `address` is `host:port` from now on."""
@@ -264,9 +286,9 @@ class RuntimeApi:
         host, port = self._server.sockets[0].getsockname()[:2]
         self.address = f"{host}:{port}"
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close every connection, and end what is in flight."""
-        self.fail(FunctionError.of("Runtime.ExitError", "The execution environment is gone."))
+        self.fail("Runtime.ExitError", "The execution environment is gone.")
         if self._server is not None:
             self._server.close()
         for connection in tuple(self._connections):
@@ -277,6 +299,7 @@ class RuntimeApi:
         event: bytes,
         *,
         timeout: float,  # noqa: ASYNC109  # a value of the protocol, which the runtime is told
+        spent: float = 0.0,
         request_id: str = "",
         trace_id: str = "",
         client_context: str = "",
@@ -285,13 +308,16 @@ class RuntimeApi:
     ) -> Reply:
         """Hand an event to the runtime and return its reply. `timeout` is in seconds, from when the runtime has it.
 
-        Waits as long for a slot to become free, then raises Throttled. When the caller is cancelled, the runtime goes
-        on, and its reply is dropped.
+        `spent` of them are over already, with an initialisation that was a part of the invocation. Waits as long for a
+        slot to become free, then raises Throttled. When the caller is cancelled, the runtime goes on, and its reply is
+        dropped.
         """
         if self._failure is not None:
-            return self._failure
+            return _failed(self._failure, request_id)
         request_id = request_id or str(uuid.uuid4())
-        invocation = Invocation(event, request_id, timeout, trace_id, client_context, cognito_identity, tenant_id)
+        invocation = Invocation(
+            event, request_id, timeout, spent, trace_id, client_context, cognito_identity, tenant_id
+        )
         self.idle.clear()
         if self._pollers:
             poller, _ = self._pollers.popitem(last=False)
@@ -316,10 +342,16 @@ class RuntimeApi:
             self._restoring.reply(HTTPStatus.OK)
             self._restoring = None
 
-    def fail(self, error: FunctionError) -> None:
-        """End everything that is in flight or waits, and refuse what comes: the runtime process is gone."""
-        self._failure = self._failure or error
-        for invocation in (*self._in_flight.values(), *self._queue.values()):
+    def fail(self, kind: str, reason: str) -> None:
+        """End everything that is in flight or waits, and refuse what comes: the runtime process is gone.
+
+        Only the first reason counts.
+        """
+        self._failure = self._failure or (kind, reason)
+        waiting = (*self._in_flight.values(), *self._queue.values())
+        self._queue.clear()
+        for invocation in waiting:
+            error = _failed(self._failure, invocation.request_id)
             if invocation.stream is not None:
                 invocation.stream.fail(error)
             else:
@@ -332,8 +364,9 @@ class RuntimeApi:
         loop = asyncio.get_running_loop()
         if invocation.timer is not None:
             invocation.timer.cancel()
-        invocation.timer = loop.call_later(invocation.timeout, self._expire, invocation)
-        invocation.deadline_ms = int((time.time() + invocation.timeout) * 1000)
+        left = max(0.0, invocation.timeout - invocation.spent)
+        invocation.timer = loop.call_later(left, self._expire, invocation)
+        invocation.deadline_ms = int((time.time() + left) * 1000)
         self._in_flight[invocation.request_id] = invocation
         fields = [
             ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
@@ -363,12 +396,10 @@ class RuntimeApi:
 
     def _throttle(self, invocation: Invocation) -> None:
         if not invocation.reply.done():
-            invocation.reply.set_exception(Throttled("no slot of the runtime became free in time"))
+            invocation.reply.set_exception(Throttled("every slot is busy, with streams maybe: see --concurrency"))
 
     def _expire(self, invocation: Invocation) -> None:
-        error = FunctionError.of(
-            "Sandbox.Timedout", f"{invocation.request_id} Task timed out after {invocation.timeout:.2f} seconds"
-        )
+        error = FunctionError.of(TIMED_OUT_KIND, timed_out(invocation.request_id, invocation.timeout))
         self._gone[invocation.request_id] = None
         if len(self._gone) > GONE_KEPT:
             self._gone.popitem(last=False)
@@ -384,6 +415,7 @@ class RuntimeApi:
         self._in_flight.pop(invocation.request_id, None)
         if not self._in_flight and not self._queue:
             self.idle.set()
+        self._on_finished(invocation)
 
     # --- what the runtime asks for
 
@@ -402,16 +434,24 @@ class RuntimeApi:
                 return self._post(connection, request, request_id, what)
         handle = self._ROUTES.get((request.method, target))
         if handle is None:
-            return _Body(lambda _: connection.reply(HTTPStatus.NOT_FOUND, b"404 page not found"))
+            return _Body(lambda _: connection.reply(HTTPStatus.NOT_FOUND, b"404 page not found\n"))
         return _Body(lambda body: handle(self, connection, request, body))
 
     def _next(self, connection: Connection, _request: Request, _body: bytes) -> None:
-        self.ready.set()
+        self._polled = True
         if self._queue:
             _, invocation = self._queue.popitem(last=False)
             self._deliver(invocation, connection)
         else:
             self._pollers[connection] = None
+        self._settle_down()
+
+    def _settle_down(self) -> None:
+        """See whether anybody is still at work."""
+        if self._polled and self.extensions.all_wait:
+            self.ready.set()
+            if not self._in_flight:
+                self._on_quiet()
 
     def _post(self, connection: Connection, request: Request, request_id: str, what: str) -> _Body | Stream:
         fields = request.fields
@@ -445,7 +485,7 @@ class RuntimeApi:
             connection.reply(HTTPStatus.ACCEPTED, ACCEPTED)
 
     def _init_error(self, connection: Connection, request: Request, body: bytes) -> None:
-        if self.ready.is_set():
+        if self._polled:
             message = (
                 "State transition from Running to InitError failed for runtime. Error: State transition is not allowed"
             )
@@ -481,6 +521,26 @@ class RuntimeApi:
             connection.reply(HTTPStatus.FORBIDDEN, _error(refused.kind, str(refused)))
         else:
             extension.poll(connection)
+            self._settle_down()
+
+    def _extension_error(self, connection: Connection, request: Request, body: bytes) -> None:
+        """Take note of an extension that cannot start, or go on: the environment ends with it."""
+        kind = request.fields.get("lambda-extension-function-error-type", "")
+        try:
+            extension = self.extensions.find(request.fields.get("lambda-extension-identifier", ""))
+        except ExtensionRefused as refused:
+            connection.reply(HTTPStatus.FORBIDDEN, _error(refused.kind, str(refused)))
+            return
+        if not kind:
+            message = "Missing Lambda-Extension-Function-Error-Type header"
+            connection.reply(HTTPStatus.FORBIDDEN, _error("Extension.MissingHeader", message))
+            return
+        connection.reply(HTTPStatus.ACCEPTED, ACCEPTED)
+        error = _posted_error({"lambda-runtime-function-error-type": kind}, body)
+        if request.target.endswith("/init/error"):
+            self._on_init_error(error)
+        else:
+            self._on_exit_error("Extension.ExitError", f"Extension {extension.name} exited with error: {error.message}")
 
     _ROUTES: dict[tuple[str, str], Callable[[RuntimeApi, Connection, Request, bytes], None]] = {  # noqa: RUF012
         ("GET", f"{RUNTIME}/invocation/next"): _next,
@@ -489,6 +549,8 @@ class RuntimeApi:
         ("POST", f"{RUNTIME}/restore/error"): _restore_error,
         ("POST", f"{EXTENSION}/register"): _register,
         ("GET", f"{EXTENSION}/event/next"): _event_next,
+        ("POST", f"{EXTENSION}/init/error"): _extension_error,
+        ("POST", f"{EXTENSION}/exit/error"): _extension_error,
     }
 
 
@@ -512,6 +574,12 @@ class _Body:
 
     def cut(self) -> None:
         self._pieces.clear()
+
+
+def _failed(failure: tuple[str, str], request_id: str) -> FunctionError:
+    """Word the end of the runtime as the reply to an invocation."""
+    kind, reason = failure
+    return FunctionError.of(kind, f"RequestId: {request_id} Error: {reason}")
 
 
 def _error(kind: str, message: str) -> bytes:
@@ -540,6 +608,7 @@ def _posted_error(fields: Mapping[str, str], body: bytes) -> FunctionError:
     )
 
 
+TIMED_OUT_KIND = "Sandbox.Timedout"
 TOO_LARGE_KIND = "Function.ResponseSizeTooLarge"
 ACCEPTED = b'{"status":"OK"}'
 UNKNOWN_ID = _error("InvalidRequestID", "Invalid request ID")

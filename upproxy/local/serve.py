@@ -1,4 +1,4 @@
-"""`upproxy start`, put together: configuration, instance, gateway, reload, and the end of all of them."""
+"""`upproxy start`, put together: configuration, fleet, gateway, reload, and the end of all of them."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import asyncio
 import errno
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from upproxy import config
+from upproxy.config.warm import Warming, warming
 from upproxy.local.console import Console
 from upproxy.local.environment import app_python, function_arn, runtime_environment
 from upproxy.local.failure import Failure, explain
+from upproxy.local.fleet import Fleet, Scaling
 from upproxy.local.gateway import Gateway
-from upproxy.local.instance import Instance, StartFailed
+from upproxy.local.instance import Function
 from upproxy.local.reload import changes
-from upproxy.local.service import Service
+from upproxy.local.runtime_process import StartFailed
+from upproxy.local.schedule import Schedule
 from upproxy.local.sources import SOURCES
+from upproxy.local.watchdog import Watchdog
+from upproxy.warmer.warmer import Tick
 
 RUNTIME = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "proxy", "__main__.py")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -39,8 +42,9 @@ class AddressInUse(Failure):
 class Options:
     """What to serve, and how.
 
-    `persist` keeps serving, with the error page, when the very first start fails; it needs `reload`. `runtime` is the
-    command of the runtime process.
+    `on_demand` instances live as on Lambda, others are not frozen and have no limits; `memory` is in MB, by default
+    what the configuration says. `persist` keeps serving, with the error page, when the very first start fails; it needs
+    `reload`. `runtime` is the command of the runtime process. Warming goes by a time that passes `speed` times as fast.
     """
 
     directory: str
@@ -49,7 +53,10 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 3000
     source: str = "function_url"
-    concurrency: int = 16
+    on_demand: bool = False
+    scaling: Scaling = field(default_factory=lambda: Scaling(slots=16))
+    memory: int | None = None
+    speed: float = 1.0
     reload: bool = True
     persist: bool = False
     runtime: tuple[str, ...] = (sys.executable, "-I", "-S", RUNTIME)
@@ -63,47 +70,51 @@ def read(options: Options) -> config.Config:
 
 
 class Project:
-    """The user's folder; it is looked at anew for every instance, since any of it may have changed."""
+    """The user's folder; it is looked at anew for every generation, since any of it may have changed."""
 
-    def __init__(self, options: Options, console: Console, folder: str) -> None:
+    def __init__(self, options: Options, folder: str) -> None:
         self._options = options
-        self._console = console
-        self._manifest = os.path.join(folder, "manifest.json")
+        self._folder = folder
+        self._generations = 0
         self.directory = os.path.realpath(options.directory)
+        self.name = ""  # of the function, once it has been described
+        self.warming: Warming | None = None  # what is to be kept warm of it
 
-    async def launch(self) -> Instance:
-        """Start an instance of what the folder holds now. Raises Failure."""
+    async def function(self) -> Function:
+        """Describe what the folder holds now. Raises Failure."""
         try:
             found = await asyncio.to_thread(read, self._options)
         except config.ConfigError as error:
             raise Failure(str(error), hint=error.hint) from None
         manifest = found.manifest()
         manifest["events"]["streaming"] = SOURCES[self._options.source].streams
-        with open(self._manifest, "w", encoding="utf-8") as file:  # noqa: ASYNC230  # a few hundred bytes
+        self._generations += 1
+        path = os.path.join(self._folder, f"manifest-{self._generations}.json")
+        with open(path, "w", encoding="utf-8") as file:  # noqa: ASYNC230  # a few hundred bytes
             json.dump(manifest, file)
-        name = f"{found.name}-{found.stage}"
+        name = self.name = f"{found.name}-{found.stage}"
+        on_demand = self._options.on_demand
+        self.warming = warming(found.settings) if on_demand else None
+        memory = self._options.memory or found.settings.lambda_.memory
         environment = runtime_environment(
             self._options.environment,
             function_name=name,
             directory=self.directory,
-            manifest=self._manifest,
+            manifest=path,
             python=self._python,
-            memory=found.settings.lambda_.memory,
-            concurrency=self._options.concurrency,
+            memory=memory,
+            concurrency=None if on_demand else self._options.scaling.slots,
         )
-        instance = Instance(
-            self._options.runtime,
-            environment,
-            directory=self.directory,
-            function_name=name,
+        return Function(
+            name=name,
             arn=function_arn(name, environment["AWS_REGION"]),
-            on_line=self._console.line,
+            command=self._options.runtime,
+            environment=environment,
+            directory=self.directory,
+            memory=memory,
+            timeout=found.settings.lambda_.timeout,
+            on_demand=on_demand,
         )
-        try:
-            await instance.start()
-        except OSError as error:
-            raise Failure(f"cannot start the runtime process: {error}") from None
-        return instance
 
     @property
     def _python(self) -> str:
@@ -145,26 +156,43 @@ async def serve(options: Options, console: Console, timeout: float, ready: Calla
     """
     listener = listen(options.host, options.port)
     folder = tempfile.mkdtemp(prefix="upproxy-")
-    project = Project(options, console, folder)
-    service = Service(project.launch, project.explain, partial(_crashed, console))
+    watchdog = Watchdog(folder)
+    project = Project(options, folder)
+    fleet = Fleet(
+        project.function,
+        project.explain,
+        options.scaling,
+        folder=folder,
+        on_line=console.line,
+        on_platform=console.platform,
+        log=console.log,
+        guard=watchdog,
+    )
+    schedule = Schedule(fleet, timeout=timeout, on_tick=lambda tick: _tell(console, tick), speed=options.speed)
     source = SOURCES[options.source]
-    gateway = Gateway(service, source, streaming=source.streams, timeout=timeout, log=console.log)
-    async with _signals(service.kill) as stop:
+    gateway = Gateway(fleet, source, streaming=source.streams, timeout=timeout, log=console.log)
+
+    async def start() -> None:
+        await fleet.start()
+        await schedule.keep(project.warming, project.name)
+
+    async with _signals(fleet.kill) as stop:
         try:
             await gateway.start(listener)
-            await _until(stop, _run(options, console, project, service, listener, ready, stop))
+            await _until(stop, _run(options, console, project, start, listener, ready, stop))
         finally:
+            await schedule.close()
             await gateway.close()
             listener.close()
-            await service.close()
-            shutil.rmtree(folder, ignore_errors=True)
+            await fleet.close()
+            watchdog.close()
 
 
 async def _run(
     options: Options,
     console: Console,
     project: Project,
-    service: Service,
+    start: Callable[[], Awaitable[None]],
     listener: socket.socket,
     ready: Callable[[str], None],
     stop: asyncio.Event,
@@ -173,7 +201,7 @@ async def _run(
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     if not options.reload:
-        await service.start()
+        await start()
         ready(url)
         await stop.wait()
         return
@@ -182,7 +210,7 @@ async def _run(
             if changed:
                 console.log("info", f"reloading: {', '.join(changed[:3])}{' and more' if len(changed) > 3 else ''}")
             try:
-                await service.start()
+                await start()
             except Failure as failure:
                 if not (changed or options.persist):
                     raise
@@ -213,9 +241,12 @@ def _show(console: Console, failure: Failure) -> None:
     console.log("error", failure.message, **({"hint": failure.hint} if failure.hint else {}))
 
 
-def _crashed(console: Console, code: int) -> None:
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    console.log("error", f"the runtime process ended ({how}); the next request starts another")
+def _tell(console: Console, tick: Tick) -> None:
+    """Tell what came of warming."""
+    complete = tick.distinct >= tick.target.count
+    fields = {"count": tick.target.count, "distinct": tick.distinct, "cold": tick.cold, "failed": tick.failed}
+    told = {"reason": tick.reason} if tick.reason and not complete else {}
+    console.log("info" if complete else "warn", "warmed", **fields, hold_ms=tick.hold_ms, **told)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from tests.conformance.ways import Lambda, manifest
 from tests.proxy.middleware.chaining import EVERY_SOURCE
 from upproxy.config.inference.dependencies import Dependencies
 from upproxy.config.inference.servers import command
-from upproxy.local.instance import StartFailed
+from upproxy.local.runtime_process import StartFailed
 from upproxy.local.sources import HttpRequest
 from upproxy.proxy.middleware.auth import scrypt
 

@@ -17,8 +17,8 @@ import pytest
 from tests.conformance.ways import PROCESS, Lambda, manifest
 from tests.proxy.runtime.conftest import APP
 from tests.proxy.runtime.events import http
-from upproxy.local.instance import StartFailed
 from upproxy.local.runtime_api import Buffered, FunctionError, Stream, StreamBroken
+from upproxy.local.runtime_process import StartFailed
 
 Starter = Callable[..., Lambda]
 
@@ -180,6 +180,11 @@ def test_warm(start: Starter) -> None:
     payload(one.invoke(http("/echo")))
     one.lines.wait_for(message="request")
     assert [line["path"] for line in one.lines.all if line.get("message") == "request"] == ["/echo"]
+
+
+def test_a_warm_up_is_not_held_beyond_its_deadline(start: Starter) -> None:
+    one = start()
+    assert payload(one.invoke({"upproxy": {"warm": {"hold_ms": 1_000}}}, timeout=1.0))["cold"]
 
 
 def test_health(start: Starter) -> None:
@@ -354,7 +359,7 @@ def test_ends_with_the_runtime_api(start: Starter) -> None:
     """When whoever runs us is gone, nothing is left behind."""
     one = start()
     pid = int(payload(one.invoke(http("/pid")))["body"])
-    one._background.run(one.instance.api.close())
+    one._background._loop.call_soon_threadsafe(one.instance.api.close)
     assert one.exited() == 1
     assert pid not in processes()
 

@@ -24,6 +24,7 @@ from upproxy.local.sources.source import (
 )
 
 MAX_REQUEST = 10 * 1024 * 1024
+TIMEOUT = 30.0  # seconds; https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 
 REFUSALS = {
     413: (413, '{"message":"Request Entity Too Large"}'),
@@ -109,6 +110,7 @@ class HttpApi(Version2):
 
     name = "http_api"
     max_request = MAX_REQUEST
+    timeout = TIMEOUT
     default_type = "text/plain;charset=UTF-8"
     refusals = REFUSALS
     api_id = "local00000"
@@ -129,6 +131,7 @@ class HttpApiVersion1(Version1):
 
     name = "http_api_v1"
     max_request = MAX_REQUEST
+    timeout = TIMEOUT
     default_type = "text/plain;charset=UTF-8"
     refusals = REFUSALS
     api_id = "local00000"

@@ -40,7 +40,7 @@ REMAPPED_REPLY = frozenset(
 
 REFUSALS = {
     413: (413, '{"message":"Request Too Long"}'),
-    429: (429, '{"message":"Too Many Requests"}'),
+    429: (500, '{"message": "Internal server error"}'),  # a throttled function is a failed integration
     502: (502, '{"message": "Internal server error"}'),
     504: (504, '{"message": "Endpoint request timed out"}'),
 }
@@ -128,7 +128,9 @@ class RestApi(Version1):
 
     name = "rest_api"
     streams = True
+    tenants = True  # https://docs.aws.amazon.com/lambda/latest/dg/tenant-isolation-invoke.html
     max_request = 10 * 1024 * 1024
+    timeout = 29.0  # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
     default_type = "application/json"
     api_id = "local00000"
     refusals = REFUSALS

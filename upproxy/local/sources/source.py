@@ -57,6 +57,8 @@ class Source:
     streams = False
     max_request: int
     max_reply: int
+    timeout: float | None = None  # seconds that it waits for a buffered reply, where it does not wait for the function
+    tenants = False  # whether it can name a tenant to a function with tenant isolation
     default_type: str  # the Content-Type of a reply that has a body and names none
 
     # status -> what is really sent, status and body; for any other status the pattern with its number and phrase

@@ -9,6 +9,7 @@ from time import monotonic
 
 from upproxy.proxy.errors import ProxyError
 from upproxy.proxy.messages import Headers, Invocation, Request
+from upproxy.proxy.upstream.client import MARGIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,11 +39,20 @@ def message_of(event: object) -> dict[str, Any] | None:
 class DirectMessages:
     """Answers them. The health check asks the app itself, past every middleware."""
 
-    def __init__(self, loop: Loop, manifest: Manifest, instance: Instance, upstream: Handler) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        manifest: Manifest,
+        instance: Instance,
+        upstream: Handler,
+        initialise: Callable[[float], Coroutine[Any, Any, None]],
+    ) -> None:
+        """`initialise` waits for the app until a `time.monotonic()` moment."""
         self._loop = loop
         self._manifest = manifest
         self._instance = instance
         self._upstream = upstream
+        self._initialise = initialise
 
     async def answer(self, message: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
         """Answer a message. Raises ProxyError for one that this version does not know."""
@@ -50,17 +60,23 @@ class DirectMessages:
             (name, options) = next(iter(message.items()))
             if isinstance(options, dict):
                 if name == "warm":
-                    return await self._warm(options)
+                    return await self._warm(options, invocation)
                 if name == "health":
                     return await self._health(options, invocation)
         raise ProxyError(f"an unknown message: {', '.join(map(str, message)) or 'an empty one'}")
 
-    async def _warm(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Hold this instance for a moment, so that parallel messages land on others; say which one it is."""
+    async def _warm(self, options: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
+        """Hold this instance for a moment, so that parallel messages land on others; say which one it is.
+
+        An app that took longer to start than an initialisation may is waited for: frozen now, it would stay cold.
+        """
+        last = invocation.deadline - MARGIN
+        if not self._instance.init_ms:
+            await self._initialise(last)
         answer = self._instance.describe()
         hold_ms = options.get("hold_ms", 0)
         if isinstance(hold_ms, int | float) and hold_ms > 0:
-            await self._loop.sleep_until(monotonic() + min(hold_ms, HOLD_MOST) / 1000)
+            await self._loop.sleep_until(min(monotonic() + min(hold_ms, HOLD_MOST) / 1000, last))
         return answer
 
     async def _health(self, options: dict[str, Any], invocation: Invocation) -> dict[str, Any]:

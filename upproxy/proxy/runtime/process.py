@@ -116,7 +116,7 @@ class Proxy:
             codecs=codecs,
             streaming=manifest.events.streaming,
             handler=handler,
-            direct=DirectMessages(loop, manifest, self.instance, asked),
+            direct=DirectMessages(loop, manifest, self.instance, asked, self.initialise),
             access=access,
             instance=self.instance,
             log=log,

@@ -1,4 +1,4 @@
-"""The examples of docs/middleware are configurations that load."""
+"""The examples of docs/middleware and docs/warming.md are configurations that load."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 
 from upproxy.config import load
 
-PAGES = sorted((Path(__file__).parents[3] / "docs" / "middleware").glob("*.md"))
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [*sorted((DOCS / "middleware").glob("*.md")), DOCS / "warming.md"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -1,0 +1,86 @@
+"""Sessions of real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from upproxy.local.processes import is_stopped, kill_session, memory, sessions
+
+HOLD = r"""
+import os, sys
+held = bytearray({mb} << 20)
+held[::4096] = b"x" * len(held[::4096])
+{more}
+os.write(1, b"%d\n" % os.getpid())
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def hold():
+    """Start processes that hold so many megabytes, each in a session of its own, and wait until so many are there."""
+    started = []
+
+    def hold(mb=0, more="", count=1, **environment):
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-S", "-c", HOLD.format(mb=mb, more=more)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, **environment},
+                start_new_session=True,
+            )
+        )
+        started[-1].members = [int(started[-1].stdout.readline()) for _ in range(count)]
+        return started[-1]
+
+    yield hold
+    for process in started:
+        kill_session(process.pid)
+        process.communicate()
+
+
+def test_a_session_is_killed_whole_and_alone(hold):
+    one, other = hold(more="os.fork() or os.setpgid(0, 0)", count=2), hold()
+    assert len(sessions()[one.pid]) == 2
+    kill_session(one.pid)
+    assert one.wait() == -signal.SIGKILL
+    one.stdout.read()  # its end: the child is gone, too
+    assert other.poll() is None
+
+
+def test_what_has_left_the_session_is_known_by_its_mark(hold):
+    leader = hold(more="os.fork() or os.setsid()", count=2, MARK="one")
+    (daemon,) = set(leader.members) - {leader.pid}
+    kill_session(leader.pid, b"MARK=two")
+    assert leader.wait() == -signal.SIGKILL
+    assert not is_stopped(daemon)  # neither stopped nor gone
+    kill_session(leader.pid, b"MARK=one")
+    leader.stdout.read()
+
+
+def test_stopped(hold):
+    process = hold()
+    assert not is_stopped(process.pid)
+    process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)
+    assert is_stopped(process.pid)
+    process.send_signal(signal.SIGCONT)
+    process.kill()
+    process.wait()
+    assert is_stopped(process.pid)
+
+
+def test_memory_is_that_of_all_and_shared_pages_count_once(hold):
+    empty, full = hold(), hold(100)
+    mb = 1 << 20
+    assert memory([empty.pid], 1 << 40) < 30 * mb
+    both = memory([empty.pid, full.pid], 1 << 40)
+    assert 100 * mb < both < 140 * mb
+    members = hold(100, more="os.fork()", count=2).members
+    assert memory(members, 1 << 40) > 200 * mb  # roughly: each has them resident
+    assert 100 * mb < memory(members, 150 * mb) < 140 * mb  # exactly, where it would matter
+    assert memory([0], 0) == 0

@@ -1,0 +1,1 @@
+"""The scheduled function that keeps instances of another function warm, on AWS and in the emulator."""

@@ -176,6 +176,7 @@ TRICKY = st.lists(
 @example("events")
 @example("%2565vents")
 @example("x/../events")
+@example("%2f/events/events")
 def test_whatever_reaches_the_triggers_is_refused(splat: str) -> None:
     """By the reading of the codecs, which refuse the path as it is sent."""
     path = f"/{splat}".replace("?", "")

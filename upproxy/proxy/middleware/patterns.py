@@ -259,7 +259,8 @@ def _without_ends(path: str) -> str:
 
 
 def _without_host(path: str) -> str:
-    return f"/{path[2:].partition('/')[2]}" if path.startswith("//") else path
+    """Drop what some take for a host name, after any number of slashes (as browsers do: URL Standard, section 4.4)."""
+    return f"/{path.lstrip('/').partition('/')[2]}" if path.startswith("//") else path
 
 
 def _without_empty(path: str) -> str:

@@ -139,7 +139,7 @@ def test_no_folder():
 def test_manifest_is_what_the_proxy_reads(tmp_path):
     (tmp_path / "main.py").write_text("from fastapi import FastAPI\napp = FastAPI()\n")
     (tmp_path / "up.yml").write_text(
-        "name: shop\nproxy: {timeout: 20, listen_timeout: 2.5}\nenvironment: {B: 1, A: '${SECRET}'}\n"
+        "name: shop\nproxy: {timeout: 20, listen_timeout: 2.5, linger: 250}\nenvironment: {B: 1, A: '${SECRET}'}\n"
         "triggers: {path: /events}\nlogs: {stdout: debug}\nhealth: {path: /up}\n"
         "stages: {production: {path: /api/, endpoint: http_api}}\n"
     )
@@ -155,6 +155,7 @@ def test_manifest_is_what_the_proxy_reads(tmp_path):
         private=[],
         timeout=20,
         listen_timeout=2.5,
+        linger=250,
     )
     assert vars(manifest.events) == {"base_path": "", "streaming": True, "triggers": "/events"}
     assert manifest.logs == LogOptions(

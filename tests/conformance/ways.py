@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +50,11 @@ class Background:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
+
+
+async def _called(function: Callable[[], None]) -> None:
+    """Call a function where there is an event loop."""
+    function()
 
 
 class Lines:
@@ -190,6 +195,14 @@ class Lambda:
             return await asyncio.gather(*map(one, events))
 
         return self._background.run(all_of_them())
+
+    def freeze(self) -> None:
+        """Stop all of it, as Lambda does between invocations."""
+        self._background.run(_called(self.instance.freeze))
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._background.run(_called(self.instance.thaw))
 
     def terminate(self) -> None:
         """Send SIGTERM to the process."""

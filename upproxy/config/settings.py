@@ -132,6 +132,10 @@ else:
         ),
         timeout=Annotated[Seconds, Field(description="Seconds that the app has for a response.")],
         listen_timeout=Annotated[Seconds, Field(description="Seconds that the app has until it listens.")],
+        linger=Annotated[
+            float,
+            Field(ge=0, le=900_000, description="ms that an app which still works after its reply is not frozen for."),
+        ],
     )
     Logs = derive(
         manifest.LogOptions,

@@ -21,7 +21,8 @@ class UpstreamOptions(Options):
 
     A `command` that is a list is executed as it is, with `{fd}` replaced by the number of a listening socket that it
     inherits and `{launchers}` by the folder of the launchers. A text runs through `sh -c`, has to listen on `$PORT`,
-    and is polled. `private` are variables that only the proxy may see.
+    and is polled. `private` are variables that only the proxy may see. `linger` is how many ms the proxy waits after a
+    reply for an app that still works, before it lets Lambda freeze both.
     """
 
     command: list[str] | str
@@ -29,6 +30,7 @@ class UpstreamOptions(Options):
     private: list[str] = []  # noqa: RUF012
     timeout: float = 15
     listen_timeout: float = 15
+    linger: float = 0
 
 
 class EventOptions(Options):

@@ -76,11 +76,12 @@ class Invocation:
 
     `deadline` is a `time.monotonic()` moment in seconds. Texts are empty where Lambda sent nothing. `request_id` is
     what the logs and the app know the request by: Lambda's own, which `aws_request_id` stays, or a trusted one.
+    `thawed_ms` is how long the app was frozen since its last request, 0 where it was not.
     """
 
     __slots__ = (
         "arn", "aws_request_id", "client_context", "cognito_identity", "deadline", "deadline_ms", "invocation_id",
-        "request_id", "tenant_id", "trace_id",
+        "request_id", "tenant_id", "thawed_ms", "trace_id",
     )  # fmt: skip
 
     def __init__(
@@ -105,6 +106,7 @@ class Invocation:
         self.cognito_identity = cognito_identity
         self.tenant_id = tenant_id
         self.invocation_id = invocation_id
+        self.thawed_ms = 0
 
 
 class Request:

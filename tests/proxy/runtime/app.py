@@ -9,6 +9,8 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from urllib.parse import parse_qs, urlsplit
 
 
@@ -24,6 +26,13 @@ async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 def plain(writer: asyncio.StreamWriter, body: bytes, status: str = "200 OK", kind: str = "text/plain") -> None:
     writer.write(f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+
+
+def work(seconds: float) -> None:
+    """Use so much processor time, and tell."""
+    while time.thread_time() < seconds:
+        pass
+    print("worked")
 
 
 def chunk(data: bytes) -> bytes:
@@ -52,6 +61,9 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         case "/slow":
             await asyncio.sleep(int(query["ms"]) / 1000)
             plain(writer, b"slept")
+        case "/work":
+            plain(writer, b"begun")
+            threading.Thread(target=work, args=[int(query["ms"]) / 1000]).start()
         case "/never":
             await reader.read()
             return False

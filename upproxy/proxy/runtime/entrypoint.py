@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from upproxy.proxy.messages import Body, Invocation, Response
     from upproxy.proxy.runtime.access import AccessLog
     from upproxy.proxy.runtime.direct import DirectMessages
+    from upproxy.proxy.runtime.freezing import Freezing
     from upproxy.proxy.runtime.instance import Instance
     from upproxy.proxy.runtime.request_id import TrustedId
 
@@ -75,6 +76,7 @@ class Entrypoint:
         instance: Instance,
         log: Log,
         in_flight: set[str],
+        freezing: Freezing | None = None,
         trusted_id: TrustedId | None = None,
     ) -> None:
         self._codecs = codecs
@@ -85,11 +87,14 @@ class Entrypoint:
         self._instance = instance
         self._log = log
         self._in_flight = in_flight
+        self._freezing = freezing
         self._trusted_id = trusted_id
 
     async def handle(self, event: Any, invocation: Invocation) -> Reply:
         """Reply to an event, or to a message of our own. Raises InvocationFailed."""
         self._instance.turns += 1
+        if self._freezing is not None:
+            self._freezing.look()
         message = message_of(event)
         try:
             if message is not None:
@@ -110,6 +115,8 @@ class Entrypoint:
                 request = _nobody(codec, event, invocation)
                 response = report(self._log, error, invocation.request_id).response()
             else:
+                if self._freezing is not None:
+                    invocation.thawed_ms = self._freezing.tell()
                 response = await self._handler(request)
                 self._instance.served += 1
 

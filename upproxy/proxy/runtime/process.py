@@ -17,8 +17,9 @@ from upproxy.proxy.runtime.api import PAYLOAD_LIMIT, ApiError, ReaderGone, Runti
 from upproxy.proxy.runtime.artefact import variable
 from upproxy.proxy.runtime.direct import DirectMessages
 from upproxy.proxy.runtime.entrypoint import Entrypoint, InvocationFailed, Reply
+from upproxy.proxy.runtime.freezing import Freezing
 from upproxy.proxy.runtime.instance import Instance
-from upproxy.proxy.upstream.client import Client
+from upproxy.proxy.upstream.client import MARGIN, Client
 from upproxy.proxy.upstream.forwarding import Forwarding
 from upproxy.proxy.upstream.output import Output
 from upproxy.proxy.upstream.supervisor import FAILED, READY, STARTING, Supervisor
@@ -68,6 +69,7 @@ class Proxy:
         self.loop = loop
         self.log = log
         self.in_flight = in_flight
+        self.linger = 0.0 if options is None else options.linger / 1000
         self.output: Output | NoApp
         self.supervisor: Supervisor | NoApp
         self.client: Client | NoApp
@@ -121,6 +123,7 @@ class Proxy:
             instance=self.instance,
             log=log,
             in_flight=in_flight,
+            freezing=Freezing(loop, log) if isinstance(loop, InPlace) else None,  # those of several slots never freeze
             trusted_id=trusted_id,
         )
 
@@ -158,6 +161,7 @@ class Runtime:
         self._apis: list[RuntimeApi] = []
         self._stopping = False
         self._verdict = 0
+        self._patience = proxy.linger if slots == 1 else 0  # environments of several slots are never frozen
         self.exit_code = EXIT_INIT  # unless `run` comes to its end
 
     async def run(self) -> None:
@@ -220,6 +224,8 @@ class Runtime:
             while not self._stopping:
                 invocation, event = await api.next()
                 await self._serve(api, invocation, event)
+                if self._patience and proxy.supervisor.state == READY:
+                    await self._linger(invocation)
                 if proxy.supervisor.state == FAILED:
                     self._verdict = EXIT_INIT  # it never was ready: a new environment begins anew
                     self.stop()
@@ -236,6 +242,13 @@ class Runtime:
             self.stop()
         finally:
             api.close()
+
+    async def _linger(self, invocation: Invocation) -> None:
+        """Give an app that works after its reply some time, before the next poll lets Lambda freeze it."""
+        from upproxy.proxy.runtime.linger import linger
+
+        until = min(monotonic() + self._patience, invocation.deadline - MARGIN)
+        await linger(self._proxy.loop, self._proxy.supervisor.pid, until)
 
     async def _serve(self, api: RuntimeApi, invocation: Invocation, event: bytes) -> None:
         proxy = self._proxy

@@ -16,6 +16,7 @@ class NoApp:
 
     state = READY
     alive = False
+    pid = 0
     reason = ""
 
     def __init__(self) -> None:

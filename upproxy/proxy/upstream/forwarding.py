@@ -72,6 +72,8 @@ class Forwarding:
             parts += "x-context: ", context, "\r\nx-amzn-request-context: ", context, "\r\n"
         if invocation.trace_id:
             parts += "x-amzn-trace-id: ", invocation.trace_id, "\r\n"
+        if invocation.thawed_ms:
+            parts += "x-up-thawed-ms: ", str(invocation.thawed_ms), "\r\n"
         if invocation.tenant_id:
             parts += "x-amz-tenant-id: ", invocation.tenant_id, "\r\n"
         parts += (

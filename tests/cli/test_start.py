@@ -396,6 +396,22 @@ def test_what_cannot_start_says_why_in_one_message(start, project, source, argum
     assert "upproxy/" not in failed.output.replace("upproxy/launchers/", "")
 
 
+@pytest.mark.parametrize("arguments", [(), ("--lambda",)])
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("from flask import Flask\nimport nosuchmodule\napp = Flask(__name__)\n", "nosuchmodule"),
+        ("from flask import Flask\napp = Flask(__name__)\nraise SystemExit(7)\n", "code 7"),
+    ],
+)
+def test_it_says_so_too_while_it_watches_for_changes(start, project, arguments, source, message):
+    (project / "app.py").write_text(source)
+    failed = start(*arguments)
+    assert failed.wait() == 1, failed.output
+    (error,) = re.findall(r"^error: .*$", failed.output, re.MULTILINE)
+    assert message in error
+
+
 def test_what_lambda_cannot_carry_and_what_it_can(start, project):
     (project / "app.py").write_text(
         "import threading\n"

@@ -352,7 +352,7 @@ def test_several_are_told(write):
     ("files", "message", "hint"),
     [
         ({}, "no Procfile, manage.py, app.py, main.py", "-c COMMAND"),
-        ({"app.py": "x = (\n"}, "app.py:1 does not parse", "proxy: {command"),
+        ({"app.py": "x = (\n"}, "app.py:1 does not parse: '(' was never closed", "Correct it"),
         ({"up.yml": "name: x\napp: app\n"}, "`app: app` is no app object", "module:object"),
         ({"up.yml": "name: x\napp: web:app\n"}, "there is no module web", "src/web.py"),
         ({"up.yml": "name: x\napp: web:app\n", "web.py": "x\ny = (\n"}, "web.py:2: does not parse", ""),

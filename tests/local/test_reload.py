@@ -1,5 +1,3 @@
-import asyncio
-
 import pytest
 
 from upproxy.local.reload import changes
@@ -8,15 +6,13 @@ from upproxy.local.reload import changes
 @pytest.fixture
 async def watch(tmp_path):
     """Begin to watch; return what waits for the next report."""
-    stop = asyncio.Event()
-    watching = changes(str(tmp_path), stop)
+    watching = changes(str(tmp_path))
     assert await anext(watching) == []
 
     async def following():
         return await anext(watching)
 
     yield following
-    stop.set()
     await watching.aclose()
 
 

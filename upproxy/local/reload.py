@@ -33,20 +33,21 @@ class SourceFilter(DefaultFilter):
         return not hidden and not path.endswith(_GENERATED) and super().__call__(change, path)
 
 
-async def changes(directory: str, stop: asyncio.Event) -> AsyncGenerator[list[str], None]:
-    """Yield an empty list once it watches, then the paths that have changed, relative to the folder, until stopped.
+async def changes(directory: str) -> AsyncGenerator[list[str], None]:
+    """Yield an empty list once it watches, then the paths that have changed, relative to the folder, until closed.
 
     What changes while the consumer is at work is yielded afterwards.
     """
     source = SourceFilter(directory)
-    watching = awatch(source.directory, watch_filter=source, debounce=DEBOUNCE, stop_event=stop)
-    upcoming = asyncio.ensure_future(anext(watching, None))
+    # It gets no event to stop by, since it would set that itself when it is closed.
+    watching = awatch(source.directory, watch_filter=source, debounce=DEBOUNCE)
+    upcoming = asyncio.ensure_future(anext(watching))
     try:
         await asyncio.sleep(0)  # its first step begins to watch
         yield []
-        while found := await upcoming:
-            yield sorted({source.relative(path) for _, path in found})
-            upcoming = asyncio.ensure_future(anext(watching, None))
+        while True:
+            yield sorted({source.relative(path) for _, path in await upcoming})
+            upcoming = asyncio.ensure_future(anext(watching))
     finally:
         upcoming.cancel()
         await asyncio.wait({upcoming})

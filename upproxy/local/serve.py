@@ -205,7 +205,7 @@ async def _run(
         ready(url)
         await stop.wait()
         return
-    async with aclosing(changes(project.directory, stop)) as reports:
+    async with aclosing(changes(project.directory)) as reports:
         async for changed in reports:  # the first report is empty: now it watches, before any source is read
             if changed:
                 console.log("info", f"reloading: {', '.join(changed[:3])}{' and more' if len(changed) > 3 else ''}")

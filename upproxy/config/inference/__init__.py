@@ -200,12 +200,12 @@ def _shown(folder: str | None) -> str:
 
 
 def _nothing(sources: Sources) -> ConfigError:
-    unreadable = "".join(
-        f"; {one.file}:{one.line} does not parse ({one.reason})" for one in sources.unreadable.values()
-    )
+    if unreadable := list(sources.unreadable.values()):
+        told = "; ".join(f"{one.file}:{one.line} does not parse: {one.reason}" for one in unreadable)
+        return ConfigError(told, hint=f"Correct it; no other app was found in {sources.directory}.")
     names = ", ".join(f"{name}.py" for name in places.FILES)
     return ConfigError(
         f"no app found in {sources.directory}: no Procfile, manage.py, {names} with an app object (there, in a "
-        f"folder or in src), package.json with a start script, main.go or index.html{unreadable}",
+        f"folder or in src), package.json with a start script, main.go or index.html",
         hint="Say what to run: `app: module:object` or `proxy: {command: …}` in up.yml, or `-c COMMAND`.",
     )

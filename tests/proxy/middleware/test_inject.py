@@ -125,7 +125,11 @@ def test_a_bomb_goes_off_in_pieces(chain):
     assert max(map(len, reply.chunks)) <= PIECE + len(HEAD + BODY) + 20
 
 
-@pytest.mark.parametrize("data", [b"no gzip at all", gzip.compress(PAGE.encode())[:-1], gzip.compress(b"x") + b"junk"])
+@pytest.mark.parametrize(
+    "data",
+    [b"no gzip at all", gzip.compress(PAGE.encode())[:-1], gzip.compress(b"x") + b"junk"],
+    ids=["none", "cut off", "followed by something"],  # the bytes hold the time
+)
 def test_damaged_gzip_is_no_page(chain, data):
     from upproxy.proxy.errors import UpstreamMalformed
 

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, ClassVar, Self
 
 from bench.cases import ROOT, App, Case
 from bench.driver import Round, WrongReply
@@ -150,6 +150,7 @@ class Upproxy(Candidate):
     """The proxy with the default manifest, which starts the app itself; the access line goes to a file."""
 
     name = "upproxy"
+    middleware: ClassVar[dict[str, Any]] = {}
 
     def launch(self) -> Process:
         manifest = os.path.join(self.folder, "manifest.json")
@@ -161,6 +162,7 @@ class Upproxy(Candidate):
                     "stage": "production",
                     "upstream": {"command": command(self.case.app)},
                     "events": {"streaming": True},
+                    "middleware": self.middleware,
                 },
                 file,
             )
@@ -181,6 +183,13 @@ class Upproxy(Candidate):
         lines = self.printed().count(b'"message":"request"')
         if lines != self.asked:
             raise WrongReply(f"{self.name}, {self.case.name}: {lines} access lines for {self.asked} requests")
+
+
+class WithMiddleware(Upproxy):
+    """The proxy with the middleware of every other stage, which keeps search engines away."""
+
+    name = "with middleware"
+    middleware: ClassVar[dict[str, Any]] = {"headers": {"always": {"x-robots-tag": "none"}}}
 
 
 FLOOR: list[Callable[[Case], Candidate]] = [EmptyHop, Direct]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
-from bench.candidates import Direct, Upproxy
+from bench.candidates import Direct, EmptyHop, Upproxy, WithMiddleware
 from bench.cases import COLD_START
-from bench.rounds import Check, Row
+from bench.rounds import MIDDLEWARE_CASE, Check, Row
 
 HEADS = "case", "candidate", "median µs", "× floor", "quartiles", "CPU µs", "RSS MB", "PSS MB", "replies/s", "n"
 
@@ -78,6 +78,10 @@ def verdicts(rows: Sequence[Row]) -> list[Verdict]:
                 _Target(f"a small GET, {app}, × (empty hop + direct)", row["ratio"], 1.35, "×", row["ratio_spread"])
             )
             targets.append(_Target(f"resident memory when idle, {app}", row["rss_mb"], 16, "MB"))
+    if more := by.get((MIDDLEWARE_CASE, WithMiddleware.name)):
+        less, hop, direct = (by[MIDDLEWARE_CASE, name] for name in (Upproxy.name, EmptyHop.name, Direct.name))
+        cost = (more["ratio"] - less["ratio"]) * (hop["median_us"] + direct["median_us"])
+        targets.append(_Target("the default middleware", cost, 40, "µs"))
     ours = by.get((COLD_START.name, Upproxy.name))
     alone = by.get((COLD_START.name, Direct.name))
     if ours and alone:

@@ -10,12 +10,13 @@ from contextlib import ExitStack
 from statistics import median, quantiles
 from typing import TypedDict, TypeVar
 
-from bench.candidates import FLOOR, RIVALS, Candidate, DelayedHop, Direct, EmptyHop, Upproxy
+from bench.candidates import FLOOR, RIVALS, Candidate, DelayedHop, Direct, EmptyHop, Upproxy, WithMiddleware
 from bench.cases import CASES, COLD_START, Case
 
 Item = TypeVar("Item")
 
 WARM_UP = 50  # requests before the first round, checked as all are
+MIDDLEWARE_CASE = "starlette/get"  # in which the cost of the default middleware is measured
 DELAY = DelayedHop.delay  # µs that the harness has to find
 TOLERANCE = 0.10  # of the known delay
 
@@ -66,7 +67,8 @@ class Check(TypedDict):
 
 def warm(case: Case, *, rounds: int, count: int) -> list[Row]:
     """Measure every candidate in one case. Raises WrongReply."""
-    series = _interleave(case, [*FLOOR, *RIVALS], rounds=rounds, count=count)
+    also = [WithMiddleware] if case.name == MIDDLEWARE_CASE else []
+    series = _interleave(case, [*FLOOR, *RIVALS, *also], rounds=rounds, count=count)
     floor = [
         hop + direct for hop, direct in zip(series[EmptyHop.name].medians, series[Direct.name].medians, strict=True)
     ]

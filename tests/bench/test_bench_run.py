@@ -9,7 +9,7 @@ import pytest
 
 from bench.__main__ import QUICK_CASES
 from bench.cases import COLD_START, ROOT
-from bench.rounds import Row
+from bench.rounds import MIDDLEWARE_CASE, Row
 
 
 def bench(*arguments):
@@ -25,7 +25,8 @@ def test_quick_run_measures_every_candidate_in_every_case(tmp_path):
     results = json.loads(path.read_text())
     rows = {(row["case"], row["candidate"]): row for row in results["rows"]}
     expected = {(case, name) for case in QUICK_CASES for name in ("empty hop", "direct", "upproxy")}
-    assert set(rows) == expected | {(COLD_START.name, "direct"), (COLD_START.name, "upproxy")}
+    expected |= {(COLD_START.name, "direct"), (COLD_START.name, "upproxy"), (MIDDLEWARE_CASE, "with middleware")}
+    assert set(rows) == expected
     for (case, name), row in rows.items():
         assert set(row) == set(Row.__annotations__)
         low, high = row["ratio_spread"]
@@ -36,7 +37,7 @@ def test_quick_run_measures_every_candidate_in_every_case(tmp_path):
     assert [one["strategy"] for one in results["warmth"]] == ["no warming", "one ping", "warmer"]
     assert results["machine"]["cores"] == len(os.sched_getaffinity(0))
     assert results["harness"]["delay_us"] == 2_000
-    assert len(results["targets"]) == 3
+    assert len(results["targets"]) == 4
     for verdict in results["targets"]:
         assert verdict["target"] in done.stdout
     assert "the harness: a delay of 2000 µs was measured as" in done.stdout

@@ -76,7 +76,7 @@ class Config:
                 "private": middleware.private(settings),
             },
             "events": vars(events),
-            "logs": sections["logs"],
+            "logs": {**sections["logs"], "redact": [*settings.logs.redact, *middleware.secrets(settings)]},
             "health": sections["health"],
             "middleware": middleware.sections(settings, self.directory, self.stage),
         }

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
 from upproxy.config import middleware, warm
 from upproxy.config.derive import Strict, derive
@@ -34,6 +34,7 @@ from upproxy.config.values import (
     Text,
     UrlPath,
     Variable,
+    wrong,
 )
 from upproxy.config.warm import Count, Rate, Warm
 from upproxy.proxy import manifest
@@ -41,7 +42,7 @@ from upproxy.proxy import manifest
 
 def _listed(value: Any) -> Any:
     if not isinstance(value, str | list):
-        raise PydanticCustomError("commands", "expected a text or a list of texts")
+        raise wrong("expected a text or a list of texts")
     return [value] if isinstance(value, str) else value
 
 
@@ -54,10 +55,9 @@ Commands = Annotated[
 
 def _command(value: str | list[str] | None) -> str | list[str] | None:
     if value is not None and not value:
-        raise PydanticCustomError("command", "expected a command that is not empty")
+        raise wrong("expected a command that is not empty")
     if isinstance(value, list) and not any("{fd}" in argument for argument in value):
-        raise PydanticCustomError(
-            "command",
+        raise wrong(
             "expected one text, such as `node server.js`; a list is for servers that take over a listening socket, "
             "whose number stands in place of {fd}",
         )
@@ -329,12 +329,7 @@ class Settings(Strict):
         if found := [*middleware.conflicts(self), *warm.conflicts(self)]:
             raise ValidationError.from_exception_data(
                 "up.yml",
-                [
-                    InitErrorDetails(
-                        type=PydanticCustomError("conflict", "{said}", {"said": said}), loc=path, input=None
-                    )
-                    for path, said in found
-                ],
+                [InitErrorDetails(type=wrong(said), loc=path, input=None) for path, said in found],
             )
         return self
 

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from upproxy.config.errors import Path, Problem, dotted
 from upproxy.config.settings import StageSettings
-from upproxy.config.values import EXPECTED, SECRET
+from upproxy.config.values import EXPECTED, UNSHOWN
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -85,7 +85,7 @@ def _sentence(model: type[BaseModel], path: Path, group: list[ErrorDetails]) -> 
     expected = dict.fromkeys(filter(None, map(_expected, group)))
     if not expected:
         return group[0]["msg"]
-    if any(error.get("ctx", {}).get("pattern") in SECRET for error in group):
+    if path and path[0] in UNSHOWN:
         return f"expected {' or '.join(expected)}"
     return f"expected {' or '.join(expected)}, found {_shown(group[0]['input'])}"
 
@@ -98,7 +98,7 @@ def _expected(error: ErrorDetails) -> str:
         words, key = _BOUNDS[kind]
         return f"{words} {context[key]:g}"
     if kind == "literal_error":
-        return str(context["expected"]).replace("'", "")
+        return str(context["expected"]).replace("''", "an empty text").replace("'", "")
     if kind == "string_pattern_mismatch":
         return EXPECTED[context["pattern"]]
     return ""

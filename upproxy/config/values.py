@@ -51,8 +51,8 @@ EXPECTED = {
 }
 """What to say when a pattern is not matched."""
 
-SECRET = (REFERENCE, PASSWORD)
-"""Patterns whose values are not shown: what does not match may be the secret itself."""
+UNSHOWN = ("auth",)
+"""Keys below which no value is shown that is wrong: it may be a secret in a place that is not for it."""
 
 STAGES = ("development", "staging", "production")
 """The stages that exist without being named."""
@@ -83,39 +83,50 @@ def bytes_of(size: int | str) -> int:
     return int(size.removesuffix(unit)) * _BYTES[unit]
 
 
-def _expected(sentence: str) -> PydanticCustomError:
-    return PydanticCustomError("expected", "expected {sentence}", {"sentence": sentence})
+def wrong(sentence: str) -> PydanticCustomError:
+    """Make the error of a validator; the sentence is the whole message."""
+    return PydanticCustomError("wrong", "{sentence}", {"sentence": sentence})
 
 
 def _pattern(value: str) -> str:
     try:
         Pattern(value)
     except PatternError as error:
-        raise _expected(str(error)) from None
+        raise wrong(f"expected {error}") from None
     return value
 
 
 def _network(value: str) -> str:
     try:
-        return str(ipaddress.ip_network(value))
-    except ValueError:
-        pass
-    try:
         near = ipaddress.ip_network(value, strict=False)
     except ValueError:
-        raise _expected("a network such as 10.0.0.0/8, or an address") from None
-    raise _expected(f"a network without bits beyond its length, which would be {near}")
+        raise wrong("expected a network such as 10.0.0.0/8, or an address") from None
+    if isinstance(near, ipaddress.IPv6Network):
+        _check_comparable(near)
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise wrong(f"expected a network without bits beyond its length, which would be {near}") from None
+
+
+def _check_comparable(network: ipaddress.IPv6Network) -> None:
+    """Refuse networks that no client's address is in: those name no interface, and are IPv4 where they stand for it."""
+    first = network.network_address
+    if first.scope_id is not None:
+        raise wrong("expected a network without the name of an interface")
+    if first.ipv4_mapped is not None and network.prefixlen >= 96:
+        raise wrong(f"expected the IPv4 network itself, which is {first.ipv4_mapped}/{network.prefixlen - 96}")
 
 
 def _field_name(value: str) -> str:
     if not value or not TOKEN.issuperset(value):
-        raise _expected("the name of a header field, such as X-Total")
+        raise wrong("expected the name of a header field, such as X-Total")
     return value
 
 
 def _field_value(value: str) -> str:
     if not value.isprintable():
-        raise _expected("one line without control characters")
+        raise wrong("expected one line without control characters")
     return value
 
 

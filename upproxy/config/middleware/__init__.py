@@ -2,8 +2,9 @@
 
 A module here is named like its middleware in `upproxy.proxy.middleware`. Its `section(settings, directory)` returns the
 middleware's options as plain data, or None where it is not wanted; `directory` is the project's folder. It may have
-`conflicts(settings)`, which yields what of its section does not fit other keys: paths, each with what was expected; and
-`warnings(settings)`, which yields sentences.
+`conflicts(settings)`, which yields what of its section does not fit other keys: paths, each with what was expected;
+`warnings(settings)`, which yields sentences; and `secrets(settings)`, which yields names of header fields and query
+parameters that no log may have the values of.
 """
 
 from __future__ import annotations
@@ -64,6 +65,13 @@ def warnings(settings: StageSettings) -> list[str]:
     return [
         warning for module in BUILT.values() if hasattr(module, "warnings") for warning in module.warnings(settings)
     ]
+
+
+def secrets(settings: StageSettings) -> list[str]:
+    """Return the header fields and query parameters whose values no log may have."""
+    return sorted(
+        {name for module in BUILT.values() if hasattr(module, "secrets") for name in module.secrets(settings)}
+    )
 
 
 def private(settings: StageSettings) -> list[str]:

@@ -4,41 +4,28 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from upproxy.config.derive import Strict
 from upproxy.config.middleware import key_sets
-from upproxy.config.values import PASSWORD, REFERENCE, Reference, UrlPath
+from upproxy.config.values import PASSWORD, REFERENCE, FieldName, Network, PathPattern, Reference, wrong
 from upproxy.proxy.errors import ProxyError
 from upproxy.proxy.events.fields import request_headers
 from upproxy.proxy.middleware.auth import METHODS, scrypt
-from upproxy.proxy.middleware.patterns import Pattern, PatternError
 
 if TYPE_CHECKING:
     from upproxy.config.settings import StageSettings
 
 _RENAMING = {"function_url": "Function URLs", "rest_api": "REST APIs"}
 _QUERY_NAME = r"[A-Za-z0-9_.~-]+"
+# Fields that every request has, or that hold other things than keys.
+_TAKEN = ("authorization", "cookie", "host", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto")
 
 Many = TypeVar("Many", list[str], dict[str, str])
-
-
-def _wrong(sentence: str) -> PydanticCustomError:
-    return PydanticCustomError("auth", "{sentence}", {"sentence": sentence})
-
-
-def _pattern(value: str) -> str:
-    try:
-        Pattern(value)
-    except PatternError as error:
-        raise _wrong(f"expected {error}") from None
-    return value
 
 
 def _password(value: str) -> str:
@@ -46,21 +33,21 @@ def _password(value: str) -> str:
         try:
             scrypt.parse(value)
         except scrypt.HashError as error:
-            raise _wrong(str(error)) from None
-    elif not re.search(REFERENCE, value):
-        raise _wrong("expected a hash that `upproxy auth hash` prints, or a reference such as ${PASSWORD}")
+            raise wrong(str(error)) from None
+    elif not re.fullmatch(REFERENCE, value):
+        raise wrong("expected a hash that `upproxy auth hash` prints, or a reference such as ${PASSWORD}")
     return value
 
 
 def _user(value: str) -> str:
     if not value or ":" in value or value != value.strip() or not value.isprintable():
-        raise _wrong("expected a name without colons, control characters, and space around it")
+        raise wrong("expected a name without colons, control characters, and space around it")
     return value
 
 
 def _realm(value: str) -> str:
     if not value.isascii() or not value.isprintable() or '"' in value or "\\" in value:
-        raise _wrong("expected plain characters without quotes")
+        raise wrong("expected plain characters without quotes")
     return value
 
 
@@ -69,32 +56,20 @@ def _header(value: str) -> str:
         arrives = len(request_headers({value: "x"})) == 1
     except ProxyError:
         arrives = False
-    if not arrives or value.lower() in ("authorization", "cookie"):
-        raise _wrong("expected a header field for keys alone that clients may send, such as X-Api-Key")
+    if not arrives or value.lower() in _TAKEN:
+        raise wrong("expected a header field for keys alone that clients may send, such as X-Api-Key")
     return value
 
 
 def _query(value: str) -> str:
     if not re.fullmatch(_QUERY_NAME, value):
-        raise _wrong("expected a parameter's name of letters, digits, and the characters _ . ~ -")
+        raise wrong("expected a parameter's name of letters, digits, and the characters _ . ~ -")
     return value
-
-
-def _network(value: str) -> str:
-    try:
-        return str(ipaddress.ip_network(value))
-    except ValueError:
-        pass
-    try:
-        near = ipaddress.ip_network(value, strict=False)
-    except ValueError:
-        raise _wrong("expected a network such as 10.0.0.0/8, or an address") from None
-    raise _wrong(f"expected a network without bits beyond its length, which would be {near}")
 
 
 def _some(values: Many) -> Many:
     if not values:
-        raise _wrong("expected one at least")
+        raise wrong("expected one at least")
     return values
 
 
@@ -105,12 +80,11 @@ def _key_set(value: str | dict[str, Any]) -> str | dict[str, Any]:
         else:
             key_sets.public_keys(value)
     except key_sets.KeySetError as error:
-        raise _wrong(str(error)) from None
+        raise wrong(str(error)) from None
     return value
 
 
 Realm = Annotated[str, AfterValidator(_realm)]
-Network = Annotated[str, AfterValidator(_network)]
 
 
 class BasicAuth(Strict):
@@ -130,7 +104,7 @@ class ApiKey(Strict):
 
     keys: Annotated[list[Reference], AfterValidator(_some)]
     """References such as `${API_KEY}`."""
-    header: Annotated[str, AfterValidator(_header)] | None = "X-Api-Key"
+    header: Annotated[FieldName, AfterValidator(_header)] | None = "X-Api-Key"
     """The header field that holds it."""
     query: Annotated[str, AfterValidator(_query)] | None = None
     """The query parameter that holds it."""
@@ -140,7 +114,7 @@ class ApiKey(Strict):
     @model_validator(mode="after")
     def _some_place(self) -> ApiKey:
         if self.header is None and self.query is None:
-            raise _wrong("expected a `header` or a `query` that holds the key")
+            raise wrong("expected a `header` or a `query` that holds the key")
         return self
 
 
@@ -163,7 +137,7 @@ class Jwt(Strict):
     @model_validator(mode="after")
     def _one_key(self) -> Jwt:
         if (self.jwks is None) == (self.secret is None):
-            raise _wrong("expected either `jwks` or `secret`")
+            raise wrong("expected either `jwks` or `secret`")
         return self
 
 
@@ -178,14 +152,14 @@ class Networks(Strict):
     @model_validator(mode="after")
     def _one_network(self) -> Networks:
         if not self.allow and not self.deny:
-            raise _wrong("expected networks to `allow` or to `deny`")
+            raise wrong("expected networks to `allow` or to `deny`")
         return self
 
 
 class Rule(Strict):
     """Who may pass under a path."""
 
-    path: Annotated[UrlPath, AfterValidator(_pattern)] = "/*"
+    path: PathPattern = "/*"
     """The path; `*` stands for anything, `:name` for one segment."""
     public: bool = False
     """Everybody."""
@@ -202,9 +176,9 @@ class Rule(Strict):
     def _somebody(self) -> Rule:
         asked = [name for name in (*METHODS, "ip") if getattr(self, name) is not None]
         if self.public and asked:
-            raise _wrong(f"expected either `public` or `{asked[0]}`")
+            raise wrong(f"expected either `public` or `{asked[0]}`")
         if not self.public and not asked:
-            raise _wrong("expected who may pass: `public: true`, or some of `basic`, `api_key`, `jwt` and `ip`")
+            raise wrong("expected who may pass: `public: true`, or some of `basic`, `api_key`, `jwt` and `ip`")
         return self
 
 
@@ -217,12 +191,20 @@ def section(settings: StageSettings, directory: str) -> dict[str, Any] | None:
         return None
     rules = []
     for position, rule in enumerate(settings.auth):
-        data = rule.model_dump(mode="json", exclude_none=True)
-        if rule.jwt is not None and rule.jwt.jwks is not None:
-            del data["jwt"]["jwks"]
-            data["jwt"]["keys"] = key_sets.load(rule.jwt.jwks, directory, ("auth", position, "jwt", "jwks"))
+        data = {key: value for key, value in rule.model_dump(mode="json").items() if value is not None}
+        if rule.jwt is not None:
+            jwks = data["jwt"].pop("jwks")
+            if jwks is not None:
+                data["jwt"]["keys"] = key_sets.load(jwks, directory, ("auth", position, "jwt", "jwks"))
         rules.append(data)
     return {"rules": rules}
+
+
+def secrets(settings: StageSettings) -> Iterator[str]:
+    """Go through the header fields and query parameters that hold keys, whose values no log may have."""
+    for rule in settings.auth:
+        if rule.api_key is not None:
+            yield from filter(None, (rule.api_key.header, rule.api_key.query))
 
 
 def warnings(settings: StageSettings) -> Iterator[str]:

@@ -7,18 +7,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from upproxy.config.derive import Strict
-from upproxy.config.values import METHOD, ORIGIN, FieldName
+from upproxy.config.values import METHOD, ORIGIN, FieldName, wrong
 
 if TYPE_CHECKING:
     from upproxy.config.settings import Settings
 
 
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_NEVER_WITH_CREDENTIALS = {
+    "*": "expected origins by name in `allowed_origins`, since browsers take no `*` with `allow_credentials`",
+    "null": "expected no `null` in `allowed_origins` with `allow_credentials`: any site is that in a sandboxed frame",
+}
+
+
+def _port(origin: str) -> str:
+    scheme, _, host = origin.partition("://")
+    port = host.rpartition(":")[2]
+    if port.isdigit() and (int(port) > 65_535 or port != str(int(port))):
+        raise wrong(f"expected a port up to 65535, found {port}")
+    if port == _DEFAULT_PORTS.get(scheme):
+        raise wrong(f"expected the origin without `:{port}`, as browsers write it")
+    return origin
+
+
 def _some(value: list[str]) -> list[str]:
     if not value:
-        raise PydanticCustomError("empty", "expected one at least; `enable: false` allows none")
+        raise wrong("expected one at least; `enable: false` allows none")
     return value
 
 
@@ -27,7 +43,9 @@ class Cors(Strict):
 
     enable: bool = False
     """Answer for the app."""
-    allowed_origins: Annotated[list[Annotated[str, Field(pattern=ORIGIN)]], AfterValidator(_some)] = ["*"]
+    allowed_origins: Annotated[
+        list[Annotated[str, Field(pattern=ORIGIN), AfterValidator(_port)]], AfterValidator(_some)
+    ] = ["*"]
     """Origins; `https://*.shop.example` for subdomains, `http://localhost:*` for ports, `*` for all."""
     allowed_methods: Annotated[list[Annotated[str, Field(pattern=METHOD)]], AfterValidator(_some)] = [
         "GET", "HEAD", "POST",
@@ -47,14 +65,15 @@ class Cors(Strict):
     """Log each decision."""
 
     @model_validator(mode="after")
-    def _no_credentials_for_all(self) -> Cors:
-        if self.allow_credentials and ("*" in self.allowed_origins or "*" in self.exposed_headers):
-            key, what = ("allowed_origins", "origins") if "*" in self.allowed_origins else ("exposed_headers", "fields")
-            raise PydanticCustomError(
-                "credentials",
-                "expected {what} by name in `{key}`, since browsers take no `*` with `allow_credentials`",
-                {"what": what, "key": key},
-            )
+    def _credentials_for_some(self) -> Cors:
+        if self.allow_credentials:
+            for origin, why in _NEVER_WITH_CREDENTIALS.items():
+                if origin in self.allowed_origins:
+                    raise wrong(why)
+            if "*" in self.exposed_headers:
+                raise wrong(
+                    "expected fields by name in `exposed_headers`, since browsers take no `*` with `allow_credentials`"
+                )
         return self
 
 

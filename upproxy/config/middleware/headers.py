@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from upproxy.config.derive import Strict
 from upproxy.config.errors import ConfigError, Problem
-from upproxy.config.values import HSTS, SOURCE, FieldName, FieldValue, PathPattern
+from upproxy.config.values import HSTS, SOURCE, FieldName, FieldValue, PathPattern, wrong
 from upproxy.proxy.events.fields import HOP_BY_HOP
 from upproxy.proxy.middleware.headers import Options
 from upproxy.proxy.middleware.patterns import Pattern
@@ -30,7 +29,7 @@ _NOT_SET = dict.fromkeys(HOP_BY_HOP, "belongs to one connection") | {
 
 def _settable(name: str) -> str:
     if why := _NOT_SET.get(name.lower()):
-        raise PydanticCustomError("field", "cannot be set: {name} {why}", {"name": name, "why": why})
+        raise wrong(f"cannot be set: {name} {why}")
     return name
 
 
@@ -40,7 +39,7 @@ def _listed(value: Any) -> Any:
 
 def _alone(value: list[str]) -> list[str]:
     if not value or ("none" in value and len(value) > 1):
-        raise PydanticCustomError("sources", "expected `none` alone, or some of `self` and origins")
+        raise wrong("expected `none` alone, or some of `self` and origins")
     return value
 
 

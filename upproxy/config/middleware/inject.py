@@ -10,10 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
-from pydantic_core import PydanticCustomError
 
 from upproxy.config.derive import Strict
 from upproxy.config.middleware.files import read_text
+from upproxy.config.values import wrong
 from upproxy.proxy.middleware.inject import Options
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ class Injection(Strict):
     @model_validator(mode="after")
     def _one_source(self) -> Injection:
         if (self.value is None) == (self.file is None):
-            raise PydanticCustomError("injection", "expected either `value` or `file`")
+            raise wrong("expected either `value` or `file`")
         if self.file is not None and self.type not in FROM_FILES:
-            raise PydanticCustomError("injection", f"expected `value`: `file` is for {', '.join(FROM_FILES)}")
+            raise wrong(f"expected `value`: `file` is for {', '.join(FROM_FILES)}")
         if self.type in _KEYS and not re.fullmatch(r"[A-Za-z0-9_-]+", self.value or ""):
-            raise PydanticCustomError("injection", f"expected {_KEYS[self.type]}, as `value`")
+            raise wrong(f"expected {_KEYS[self.type]}, as `value`")
         return self
 
 

@@ -37,9 +37,13 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
 def check_place(place: str) -> None:
     """See that a text is an https address or the path of a file in the project. Raises KeySetError."""
     if "://" in place:
-        parts = urllib.parse.urlsplit(place)
-        if parts.scheme != "https" or not parts.hostname or not place.isascii() or not place.isprintable():
-            raise KeySetError("expected an address that begins with https://")
+        try:
+            parts = urllib.parse.urlsplit(place)
+            usable = parts.scheme == "https" and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or not place.isascii() or not place.isprintable():
+            raise KeySetError("expected an address that begins with https:// and a host")
         return
     path = os.path.normpath(place) if place else ".."
     if os.path.isabs(path) or path.split(os.sep)[0] == ".." or "\0" in place:

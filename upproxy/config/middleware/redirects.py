@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator
-from pydantic_core import PydanticCustomError
 
 from upproxy.config.derive import Strict
 from upproxy.config.errors import Path
+from upproxy.config.values import wrong
 from upproxy.proxy.middleware.patterns import PatternError
 from upproxy.proxy.middleware.redirects import REWRITE, Location, Options, Rule, choose, ordered, reaches
 
@@ -24,12 +24,12 @@ _SAMPLE = "x"  # stands for whatever a name matched
 def _target(text: str) -> str:
     location = Location(text)
     if any(ord(character) < 0x20 or character in " \\\x7f" for character in text):
-        raise PydanticCustomError("location", "expected a location without spaces, backslashes and control characters")
+        raise wrong("expected a location without spaces, backslashes and control characters")
     if "*" in location.path:
-        raise PydanticCustomError("location", "expected `:splat` for what `*` matched")
+        raise wrong("expected `:splat` for what `*` matched")
     if text.startswith("/"):
         if text.startswith("//"):
-            raise PydanticCustomError("location", "expected one slash, or https:// before the name of a host")
+            raise wrong("expected one slash, or https:// before the name of a host")
         return text
     scheme, separator, rest = location.path.partition("://")
     host = rest.partition("/")[0]
@@ -41,8 +41,8 @@ def _target(text: str) -> str:
             usable = False  # a name such as `:id` in the place of a port, too
         if usable and host.isascii():
             return text
-        raise PydanticCustomError("location", "expected a host as it is written in addresses, with no names in it")
-    raise PydanticCustomError("location", "expected a path that starts with / or an address with https://")
+        raise wrong("expected a host as it is written in addresses, with no names in it")
+    raise wrong("expected a path that starts with / or an address with https://")
 
 
 class Redirect(Strict):

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
-from pydantic_core import PydanticCustomError
 
 from upproxy.config.derive import Strict
 from upproxy.config.errors import Path
-from upproxy.config.values import UrlPath
+from upproxy.config.values import UrlPath, wrong
 from upproxy.proxy.middleware.static import Options
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ CONFIGURATION = ["up.json", "up.yaml", "up.yml"]
 def _inside(value: str) -> str:
     path = os.path.normpath(value) if value else ".."
     if os.path.isabs(path) or path.split(os.sep)[0] == "..":
-        raise PydanticCustomError("folder", "expected a folder of the project, such as `public`")
+        raise wrong("expected a folder of the project, such as `public`")
     return path
 
 

@@ -28,6 +28,7 @@ from tests.conformance.ways import ROOT, manifest
 from upproxy.local.failure import Failure
 from upproxy.local.fleet import Fleet, Scaling
 from upproxy.local.instance import Function
+from upproxy.local.processes import kill_session
 from upproxy.local.runtime_api import Buffered, FunctionError
 
 SECONDS = 2
@@ -138,14 +139,7 @@ class Official:
                 connection.close()
 
     def close(self) -> None:
-        # The end of the emulator leaves its runtime behind, in a group of its own.
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        self._process.kill()
-        for child in children:
-            try:
-                os.killpg(int(child), 9)
-            except ProcessLookupError:
-                pass
+        kill_session(self._process.pid)  # its end alone would leave the runtime and the app behind
         self._process.wait()
         self._reader.join(5)
 

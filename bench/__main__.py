@@ -11,10 +11,12 @@ import json
 import os
 import signal
 import sys
+from itertools import chain
 
-from bench import build, machine, report, rounds, warmth
+from bench import build, local, machine, report, rounds, warmth
 from bench.cases import CASES, COLD_START, ROOT
 from bench.driver import WrongReply
+from bench.figures import WrongAnswer
 
 ROUNDS = 15
 QUICK_CASES = "starlette/get", "starlette/get-streamed", "starlette/megabyte", "flask/form", "flask/get-x16"
@@ -35,12 +37,12 @@ def main() -> int:
         parser.error("processes are pinned and looked at as only Linux can")
     if arguments.rounds < 1:
         parser.error("--rounds has to be 1 or more")
-    known = (*CASES, COLD_START.name, build.NAME, warmth.NAME)
+    known = (*CASES, COLD_START.name, build.NAME, local.NAME, warmth.NAME)
     if not any(arguments.cases in name for name in known):
         parser.error(f"no case has {arguments.cases!r} in its name: {', '.join(known)}")
     try:
         return _measure(arguments)
-    except (WrongReply, build.WrongAnswer) as error:
+    except (WrongReply, WrongAnswer) as error:
         print(f"wrong: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -66,7 +68,11 @@ def _measure(arguments: argparse.Namespace) -> int:
     if arguments.cases in COLD_START.name:
         _progress(COLD_START.name)
         rows += rounds.cold(starts=1 if quick else turns)
-    builds = build.measure(turns, _progress) if arguments.cases in build.NAME and not quick else []
+    figures = {
+        bench.NAME: bench.measure(turns, _progress)
+        for bench in (build, local)
+        if arguments.cases in bench.NAME and not quick
+    }
     _progress("")
     verdicts = report.verdicts(rows)
     warming = warmth.run(quick=quick) if arguments.cases in warmth.NAME else []
@@ -75,13 +81,13 @@ def _measure(arguments: argparse.Namespace) -> int:
         "harness": check,
         "targets": verdicts,
         "rows": rows,
-        "builds": [figure._asdict() for figure in builds],
+        **{name: [figure._asdict() for figure in found] for name, found in figures.items()},
         warmth.NAME: warming,
     }
     with open(arguments.output, "w") as file:
         json.dump(results, file, indent=1)
         file.write("\n")
-    print("", report.table(rows), "", *map(report.judgement, verdicts), *builds, sep="\n")
+    print("", report.table(rows), "", *map(report.judgement, verdicts), *chain(*figures.values()), sep="\n")
     if quick:
         print("(too few rounds to judge by)")
         return 0

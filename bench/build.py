@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from uv import find_uv_bin
 
+from bench.figures import Figure, WrongAnswer
 from upproxy.build import interpreter
 from upproxy.cli.check import MOUNTED, sandbox
 from upproxy.local.environment import REGION, function_arn
@@ -54,24 +55,6 @@ def index() -> Answer:
 """
 USUAL = "from mangum import Mangum\nfrom main import app\nhandler = Mangum(app)\n"
 BODY = b'{"number":42}'
-
-
-class Figure(NamedTuple):
-    """A measured value beside its target: seconds, or for cold starts a ratio. `values` are those of each round."""
-
-    name: str
-    value: float
-    target: float
-    unit: str
-    values: list[float]
-
-    def __str__(self) -> str:
-        verdict = "as wanted" if self.value <= self.target else "MISSED"
-        return f"{self.name}: {self.value:.2f}{self.unit} (target {self.target}{self.unit}, {verdict})"
-
-
-class WrongAnswer(Exception):
-    """What was started does not answer as the app does."""
 
 
 def measure(rounds: int, progress: Callable[[str], None]) -> list[Figure]:

@@ -134,9 +134,10 @@ def forwarded(value: str) -> str:
 def address(entry: str) -> tuple[str, int]:
     """Split an X-Forwarded-For entry into address and port, 0 where there is none (load balancers can add it)."""
     host, colon, port = entry.rpartition(":")
+    is_port = port.isascii() and port.isdigit()
     if entry.startswith("["):
-        return (host[1:-1], int(port)) if port.isdigit() else (entry[1:-1], 0)
-    if colon and ":" not in host and port.isdigit():
+        return (host[1:-1], int(port)) if is_port else (entry[1:-1], 0)
+    if colon and ":" not in host and is_port:
         return host, int(port)
     return entry, 0
 

@@ -48,7 +48,7 @@ def front(app: App) -> App:
                     scope["scheme"] = launch.forwarded(value)
                 elif field == b"x-forwarded-for":
                     scope["client"] = launch.address(launch.forwarded(value))
-                elif field == b"x-forwarded-port" and value.isdigit():
+                elif field == b"x-forwarded-port" and raw.isdigit():
                     scope["server"] = scope["server"][0], int(value)
                 elif field == b"x-forwarded-prefix":
                     # As uvicorn itself does with --root-path: the path of ASGI holds the prefix.

@@ -204,13 +204,13 @@ _READINGS = 64
 def readings(path: str) -> list[str]:
     """Return every path in normal form that some server or framework may take a raw path for.
 
-    They differ in how often they decode, whether a backslash is a slash, whether `;`, `?`, `#`, NUL and spaces end a
-    segment, whether a `//` in front begins a host name, and whether empty and dot segments are resolved; also in the
-    order of all this but the decoding, which is first. A path with none of it has one reading; with more than 64 the
-    list is not complete.
+    They differ in how often they decode, whether a backslash is a slash, whether `;`, `?`, `#` and NUL end a segment,
+    whether blanks around it and dots at its end are a part of it, whether a `//` in front begins a host name, and
+    whether empty and dot segments are resolved; also in the order of all this but the decoding, which is first. A path
+    with none of it has one reading; with more than 64 the list is not complete.
     """
     plain = normal(path)
-    if not ("%" in plain or ";" in plain or "//" in plain or "/." in plain):
+    if not ("%" in plain or ";" in plain or "//" in plain or "/." in plain or "./" in plain or plain.endswith(".")):
         return [plain]
     found = {plain: None}
     text = path.encode("utf-8", "surrogatepass").decode("latin-1")
@@ -247,15 +247,29 @@ def _with_slashes(path: str) -> str:
     return path.replace("%5C", "/")
 
 
+_ENDS = (";", "%3F", "%23", "%00")
+_BLANKS = ("%C2%85", "%C2%A0", *(f"%{byte:02X}" for byte in (*range(0x01, 0x21), 0x7F, 0x85, 0xA0)))
+
+
 def _without_ends(path: str) -> str:
-    segments = []
-    for segment in path.split("/"):
-        for end in (";", "%3F", "%23", "%00"):
-            segment = segment.partition(end)[0]
-        while segment.endswith("%20"):
-            segment = segment[:-3]
-        segments.append(segment)
-    return "/".join(segments)
+    return "/".join([_bare(segment) for segment in path.split("/")])
+
+
+def _bare(segment: str) -> str:
+    """Return a segment without parameters, blanks around it and dots at its end; one of dots alone keeps them."""
+    if "%" not in segment and ";" not in segment and segment[-1:] != ".":
+        return segment
+    for end in _ENDS:
+        segment = segment.partition(end)[0]
+    while segment.startswith(_BLANKS):
+        segment = segment.removeprefix(next(blank for blank in _BLANKS if segment.startswith(blank)))
+    while True:
+        if segment.endswith(_BLANKS):
+            segment = segment.removesuffix(next(blank for blank in _BLANKS if segment.endswith(blank)))
+        elif segment.endswith(".") and segment.strip("."):
+            segment = segment[:-1]
+        else:
+            return segment
 
 
 def _without_host(path: str) -> str:

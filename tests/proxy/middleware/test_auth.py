@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.proxy.middleware import serving
 from tests.proxy.middleware.chaining import EVERY_SOURCE, Chunks, Upstream
 from upproxy.proxy.lean import dumps
 from upproxy.proxy.manifest import ManifestError
@@ -149,6 +150,7 @@ TO_ADMIN = [
     "/%41DMIN", "/admin%2f..", "/admin/..", "/admin%2fx", "/admin/../public/x", "/admin;a=b", "/admin;/x",
     "/public/..;/admin", "/public/..;a=b/admin/x", "/public//../admin", "/public/../../admin", "/admin%00", "/admin%20",
     "/admin%3fx", "/admin%23x", "//example.com/admin", "/public/x/../../admin/../admin", "/public/%2e%2e%2fadmin",
+    "/admin.", "/admin./x", "/admin%2e", "/admin%09", "/admin%0a", "/%20admin", "/admin%c2%a0", "////example.com/admin",
 ]  # fmt: skip
 
 
@@ -427,6 +429,31 @@ def test_a_key_in_the_query_alone(chain):
     assert one.request(target="/?key=k-1").status == 200
     refused = one.request(headers={"x-api-key": "k-1"})
     assert challenges(refused) == ['ApiKey realm="Partners"']
+
+
+@pytest.mark.parametrize("source", EVERY_SOURCE)
+def test_the_app_does_not_get_a_key_that_is_in_the_query(chain, source):
+    asked: list[str] = []
+
+    async def app(request):
+        asked.append(request.query)
+        return Response(200, Headers())
+
+    one = chain(rules({"path": "/open", "public": True}, {**KEYS, **BASIC}), app)
+    for target in ("/?key=k-1", "/?a=1&key=k-2&b=%20", "/?keys=1&key=k-1"):
+        assert one.request(target=target, source=source).status == 200
+    assert one.request(target="/?key=x&a=1", headers=login("ann", "open sesame"), source=source).status == 200
+    assert one.request(target="/open?key=x", source=source).status == 200, "it is the app's business there"
+    assert asked == ["", "a=1&b=+" if source == "rest_api" else "a=1&b=%20", "keys=1", "a=1", "key=x"]
+
+
+def test_the_access_line_knows_that_there_was_a_key(tmp_path):
+    one = serving.Chain(tmp_path, rules(KEYS), lambda request: Response(200, Headers()), frozenset())
+    try:
+        assert one.ask("/", query="a=1&key=k-1").status == 200
+        assert one.seen[0].query == "a=1&key=k-1", "the log redacts it"
+    finally:
+        one.close()
 
 
 @settings(max_examples=200)

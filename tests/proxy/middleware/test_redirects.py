@@ -134,13 +134,22 @@ def test_rule_that_leads_to_itself_asks_once(chain: Build) -> None:
     assert one.request("GET", "/x").body == b"/index.html"
 
 
-def test_access_line_has_what_the_client_sent(tmp_path: Path) -> None:
-    asked = Request("GET", "/x", "", Headers(), b"", invocation=None, source="alb")  # type: ignore[arg-type]
-    from upproxy.proxy.middleware.redirects import _moved
+def test_access_line_has_what_the_client_sent_and_how_long_the_app_took(tmp_path: Path) -> None:
+    seen: list[tuple[str, str]] = []
 
-    moved = _moved(asked, "/y", "q=1")
-    moved.headers.add("a", "b")
-    assert (asked.path, asked.query, asked.headers.items) == ("/x", "", [])
+    def app(request: Request) -> Response:
+        seen.append((request.path, request.query))
+        request.upstream_seconds = 0.5  # as the clock around the app does
+        return Response(200, Headers())
+
+    one = RawChain(tmp_path, section(("/x", "/y?q=1", 200, True)), app, frozenset())
+    try:
+        one.ask("/x", query="a=b")
+        [request] = one.seen
+        assert seen == [("/y", "q=1&a=b")]
+        assert (request.path, request.query, request.upstream_seconds) == ("/x", "a=b", 0.5)
+    finally:
+        one.close()
 
 
 @pytest.mark.parametrize("path", ["/v1/../secret", "/v1/%2e%2e/secret", "/v1/a/..%2f..%2fsecret", "/v1/..;/secret"])
@@ -177,6 +186,7 @@ TRICKY = st.lists(
 @example("%2565vents")
 @example("x/../events")
 @example("%2f/events/events")
+@example("%20events%20.")
 def test_whatever_reaches_the_triggers_is_refused(splat: str) -> None:
     """By the reading of the codecs, which refuse the path as it is sent."""
     path = f"/{splat}".replace("?", "")

@@ -37,17 +37,12 @@ def middleware(options: Options, following: Handler, context: Context) -> Handle
     if not options.allow:
         return refuse
 
-    from ipaddress import IPv6Address, ip_address, ip_network
+    from upproxy.proxy.middleware.networks import Networks, address_of
 
-    allowed = [ip_network(network) for network in options.allow]
+    allowed = Networks(options.allow)
 
     async def handle(request: Request) -> Response:
-        try:
-            client = ip_address(request.client)  # what the event's source saw, not what a client says
-        except ValueError:
-            return await refuse(request)
-        if isinstance(client, IPv6Address) and client.ipv4_mapped is not None:
-            client = client.ipv4_mapped
-        return await (following if any(client in network for network in allowed) else refuse)(request)
+        address = address_of(request.client)  # as the event's source saw it, not as a client says
+        return await (refuse if address is None or address not in allowed else following)(request)
 
     return handle

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from upproxy.proxy.errors import Forbidden
-from upproxy.proxy.messages import Headers, Request, Response
+from upproxy.proxy.messages import Headers, Response
 from upproxy.proxy.middleware.failures import report
 from upproxy.proxy.middleware.patterns import Pattern, normal, readings
+from upproxy.proxy.middleware.target import ask_for
 from upproxy.proxy.options import Options as BaseOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from upproxy.proxy.messages import Request
     from upproxy.proxy.middleware.context import Context, Handler
 
 REWRITE = 200
@@ -21,7 +23,6 @@ _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 _DIGITS = frozenset("0123456789")
 # What a segment may hold as it is, and a value in a query may not.
 _IN_QUERY = {ord(character): f"%{ord(character):02X}" for character in "&=+;"}
-_ENDS = ("%3F", "%23", "%00", "%3B", ";")  # `?`, `#`, NUL and `;`, where some servers end a segment
 
 
 class Options(BaseOptions):
@@ -139,14 +140,13 @@ def middleware(options: Options, following: Handler, context: Context) -> Handle
         if options.triggers is not None and reaches(path, options.triggers):
             error = Forbidden("a rewrite to the path of the triggers")
             return report(context.log, error, request.invocation.request_id).response()
-        second = _moved(request, path, query)
         if not rule.force:
             response = await following(request)
             if response.status != 404:
                 return response
             if not isinstance(response.body, bytes):
                 response.body.close()
-        return await following(second)
+        return await ask_for(path, query, request, following)
 
     return handle
 
@@ -160,23 +160,6 @@ def _redirect(request: Request, rule: Rule, path: str, query: str) -> Response:
     return Response(rule.status, Headers([("location", location)]))
 
 
-def _moved(request: Request, path: str, query: str) -> Request:
-    """Return the request for another path; the one that the client sent is logged."""
-    return Request(
-        request.method,
-        path,
-        query,
-        Headers(request.headers),
-        request.body,
-        invocation=request.invocation,
-        source=request.source,
-        client=request.client,
-        scheme=request.scheme,
-        prefix=request.prefix,
-        context=request.context,
-    )
-
-
 def merged(own: str, sent: str) -> str:
     """Join a location's query and that of the request; what the location says cannot be said again by the client."""
     if not own or not sent:
@@ -188,22 +171,14 @@ def merged(own: str, sent: str) -> str:
 
 def has_dots(value: str) -> bool:
     """Whether there are dot segments in a value, in any way that an app may read it."""
-    return any(not {".", ".."}.isdisjoint(_plain(reading.replace("%5C", "/"))) for reading in readings(f"/{value}"))
+    return any(not {".", ".."}.isdisjoint(reading.split("/")) for reading in readings(f"/{value}"))
 
 
 def reaches(path: str, target: str) -> bool:
     """Whether some app may take a raw path for a target."""
-    wanted = _plain(normal(target))
-    return any(_plain(reading) == wanted for reading in readings(path))
+    wanted = _segments(normal(target))
+    return any(_segments(reading) == wanted for reading in readings(path))
 
 
-def _plain(path: str) -> list[str]:
-    """Return the segments without what some servers do not look at: case, empty ones, spaces, what follows an end."""
-    segments = []
-    for segment in path.split("/"):
-        for end in _ENDS:
-            segment = segment.partition(end)[0]
-        segment = segment.replace("%20", " ").replace("%09", " ").strip().lower()
-        if segment:
-            segments.append(segment)
-    return segments
+def _segments(path: str) -> list[str]:
+    return [segment for segment in path.lower().split("/") if segment]

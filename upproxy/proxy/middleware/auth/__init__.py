@@ -5,7 +5,8 @@ takes (`basic`, `api_key`, `jwt`); with networks and credentials both are needed
 one way has to satisfy the rule of every reading. What no rule matches is open.
 
 Who has passed is told to the app in `X-Auth-Method`, `X-Auth-User` and, for tokens, `X-Auth-Claims`. No client can send
-them itself: the codecs of the events drop such fields.
+them itself: the codecs of the events drop such fields. Keys in the query are taken out of it, since addresses are
+written down in too many places.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from upproxy.proxy.messages import Headers, Response
 from upproxy.proxy.middleware.auth.credentials import Identity, Refused
 from upproxy.proxy.middleware.failures import report
 from upproxy.proxy.middleware.patterns import FirstMatch
+from upproxy.proxy.middleware.target import ask_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from upproxy.proxy.messages import Request
     from upproxy.proxy.middleware.auth.credentials import Method
-    from upproxy.proxy.middleware.auth.ip import Networks
+    from upproxy.proxy.middleware.auth.ip import Ip
     from upproxy.proxy.middleware.context import Context, Handler
 
 METHODS = {"basic": "Basic", "api_key": "ApiKey", "jwt": "Jwt"}
@@ -54,12 +56,13 @@ class Rule:
 
     def __init__(self, rule: RuleOptions, context: Context) -> None:
         self.path = rule.path
+        self.parameter: str | None = (rule.api_key or {}).get("query")  # of the query, where it holds the key
         self.methods: list[Method] = []
-        self.networks: Networks | None = None
+        self.networks: Ip | None = None
         if rule.ip is not None:
-            from upproxy.proxy.middleware.auth.ip import Networks, Options
+            from upproxy.proxy.middleware.auth.ip import Ip, Options
 
-            self.networks = Networks(Options.from_manifest(rule.ip))
+            self.networks = Ip(Options.from_manifest(rule.ip))
         for name, kind in METHODS.items():
             section = getattr(rule, name)
             if section is not None:
@@ -96,6 +99,7 @@ def middleware(options: Options, following: Handler, context: Context) -> Handle
     async def handle(request: Request) -> Response:
         if request.source != _TRIGGER:
             identity = None
+            query = request.query
             for position in sorted(paths.deciding(request.path)):
                 if position < 0:
                     continue
@@ -114,8 +118,12 @@ def middleware(options: Options, following: Handler, context: Context) -> Handle
                     return _answer(refusal)
                 except Exception as error:  # noqa: BLE001  # whatever it is, nobody passes
                     return report(context.log, error, request.invocation.request_id).response()
+                if rule.parameter:
+                    query = _without(rule.parameter, query)
             if identity is not None:
                 _introduce(request, identity)
+            if query != request.query:
+                return await ask_for(request.path, query, request, following)
         return await following(request)
 
     return handle
@@ -128,6 +136,10 @@ def _introduce(request: Request, identity: Identity) -> None:
         request.headers.set("x-auth-user", identity.user.encode().decode("latin-1"))
     if identity.claims:
         request.headers.set("x-auth-claims", identity.claims)
+
+
+def _without(parameter: str, query: str) -> str:
+    return "&".join([pair for pair in query.split("&") if pair.partition("=")[0] != parameter])
 
 
 def _answer(refusal: Refused) -> Response:

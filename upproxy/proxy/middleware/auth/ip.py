@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address, ip_network
-
 from upproxy.proxy import options
 from upproxy.proxy.middleware.auth.credentials import Refused
+from upproxy.proxy.middleware.networks import Networks, address_of
 
 
 class Options(options.Options):
@@ -15,22 +14,19 @@ class Options(options.Options):
     deny: list[str] = []  # noqa: RUF012
 
 
-class Networks:
+class Ip:
     """Decides about addresses."""
 
     def __init__(self, options: Options) -> None:
-        self._allow = [ip_network(network) for network in options.allow]
-        self._deny = [ip_network(network) for network in options.deny]
+        self._allow = Networks(options.allow)
+        self._deny = Networks(options.deny)
 
     def check(self, client: str) -> None:
         """Raise Refused (403) for an address that may not pass, and where there is none."""
-        try:
-            address = ip_address(client)
-        except ValueError:
-            raise Refused("the event has no client address", status=403) from None
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        if any(address in network for network in self._deny):
+        address = address_of(client)
+        if address is None:
+            raise Refused("the event has no client address", status=403)
+        if address in self._deny:
             raise Refused("an address that is denied", status=403, ip=client)
-        if self._allow and not any(address in network for network in self._allow):
+        if self._allow and address not in self._allow:
             raise Refused("an address that is not allowed", status=403, ip=client)

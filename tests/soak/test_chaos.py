@@ -24,15 +24,11 @@ SETTLED = 0.2  # of the requests, after which memory is looked at for the first 
 GROWTH = 3 << 20  # bytes that may come on top until the end
 
 
-def raw(answer: bytes, *, keep: bool = False) -> dict[str, Any]:
-    """Return the event that has the app send these bytes, and close the connection unless it is to be kept."""
-    event = http("/raw?keep=1" if keep else "/raw", "POST", body=base64.b64encode(answer).decode())
+def raw(answer: bytes, how: str) -> dict[str, Any]:
+    """Return the event that has the app send these bytes: `keep` or `reset` the connection, so many bytes a `step`."""
+    event = http(f"/raw?{how}", "POST", body=base64.b64encode(answer).decode())
     event["isBase64Encoded"] = True
     return event
-
-
-def echo(number: int) -> tuple[dict[str, Any], str]:
-    return http(f"/echo?n={number}"), f"/echo?n={number}"
 
 
 def attempt(chance: random.Random, number: int) -> tuple[dict[str, Any], str]:
@@ -42,15 +38,15 @@ def attempt(chance: random.Random, number: int) -> tuple[dict[str, Any], str]:
     mark = b"<%07d>" % number
     match chance.randrange(9):
         case 0 | 1 | 2:
-            return echo(number)
+            return http(f"/echo?n={number}"), f'"target": "/echo?n={number}"'
         case 3:
-            return http(f"/slow?ms={chance.randrange(1, 40)}"), "slept"
+            return http(f"/slow?ms={chance.randrange(1, 40)}&mark={mark.decode()}"), mark.decode()
         case 4:
-            return http(f"/stream?n={chance.randrange(1, 200)}"), "data: 0"
-        case 5:
-            return raw(sized + mark, keep=True), mark.decode()
-        case 6:  # cut off, anywhere
-            return raw((sized + mark)[: chance.randrange(1, len(sized))]), "502"
+            return http(f"/stream?n={chance.randrange(1, 200)}&mark={mark.decode()}"), mark.decode()
+        case 5:  # in a trickle
+            return raw(sized + mark, f"keep=1&step={max(1, len(body) // chance.randrange(1, 50))}"), mark.decode()
+        case 6:  # cut off or reset, anywhere
+            return raw((sized + mark)[: chance.randrange(1, len(sized))], chance.choice(("cut=1", "reset=1"))), "502"
         case 7:  # ambiguous, malformed, or more than was announced
             wrong = (
                 b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -58,10 +54,10 @@ def attempt(chance: random.Random, number: int) -> tuple[dict[str, Any], str]:
                 b"HTTP/1.1 200 OK\ncontent-length: 0\r\n\r\n",
                 b"nonsense\r\n\r\n",
             )
-            return raw(chance.choice(wrong), keep=True), "502"
+            return raw(chance.choice(wrong), "keep=1"), "502"
         case _:  # a second answer that nobody asked for has to reach nobody
             surplus = b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nsurplus"
-            return raw(sized + mark + surplus, keep=True), mark.decode()
+            return raw(sized + mark + surplus, "keep=1"), mark.decode()
 
 
 def descriptors(pid: int) -> int:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -60,7 +61,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             plain(writer, b"printed")
         case "/slow":
             await asyncio.sleep(int(query["ms"]) / 1000)
-            plain(writer, b"slept")
+            plain(writer, query.get("mark", "slept").encode())
         case "/work":
             plain(writer, b"begun")
             threading.Thread(target=work, args=[int(query["ms"]) / 1000]).start()
@@ -80,6 +81,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             for number in range(int(query.get("n", "1"))):
                 writer.write(chunk(b"data: %d\n\n" % number))
                 await writer.drain()
+            if "mark" in query:
+                writer.write(chunk(query["mark"].encode()))
             if url.path == "/broken":
                 print("breaking off")
                 return False
@@ -93,8 +96,15 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 return False
             writer.write(b"0\r\n\r\n")
         case "/raw":
-            writer.write(body)
-            await writer.drain()
+            step = int(query.get("step", len(body) or 1))  # bytes at a time
+            for at in range(0, len(body), step):
+                writer.write(body[at : at + step])
+                await writer.drain()
+                await asyncio.sleep(0)
+            if "reset" in query:
+                linger = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                writer.transport.abort()
             return "keep" in query
         case _:
             plain(writer, b"no such route\n", status="404 Not Found")

@@ -39,7 +39,7 @@ def test_manifest(write):
         ("/a: {location: 'https://a.example/'}", "redirects./a.location", "stays within the app"),
         ("/a: {location: /b, status: 404}", "redirects./a.status", "expected 200, 301"),
         ("/a: {location: /b, forse: true}", "redirects./a.forse", "did you mean `force`"),
-        ("/*: {location: '/new/:splat', status: 302}", "redirects./*.location", "for ever"),
+        ("/*: {location: '/new/:splat', status: 302}", "redirects./*.location", "for ever, by `/*`"),
         ("/a: {location: /Events/}", "redirects./a.location", "for the events"),
         ("/a/*: {location: '/:splat'}", "redirects./a/*.location", "for the events"),
         ("/a/:x: {location: '/ev:x'}", "redirects./a/:x.location", "for the events"),
@@ -50,6 +50,32 @@ def test_bad(rule, path, message, write):
         load(write({"up.yml": f"{HEAD}  {rule}\n"}), command="./x")
     assert message in str(caught.value)
     assert (caught.value.path, caught.value.line) == (path, 4)
+
+
+def test_rules_that_lead_to_each_other(write):
+    rules = (
+        "  /a: {location: /b/1, status: 301}\n"
+        "  /b/:id: {location: '/c/:id', status: 302}\n"
+        "  /c/*: {location: /a, status: 308}\n"
+        "  /d: {location: /a, status: 301}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(write({"up.yml": HEAD + rules}), command="./x")
+    assert [problem.line for problem in caught.value.problems] == [4, 5, 6], "the last only leads into the circle"
+    assert "for ever, by `/a`, `/b/:id`, `/c/*`" in caught.value.problems[0].message
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "  /a: {location: /b, status: 301}\n  /b: {location: /a}\n",  # a rewrite is the end
+        "  /a: {location: /b, status: 301}\n  /b: {location: 'https://a.example/a', status: 301}\n",
+        "  /a: {location: /a/, status: 301}\n",
+        "  /a/*: {location: '/b/:splat', status: 301}\n  /b/x: {location: /c, status: 301}\n",
+    ],
+)
+def test_rules_that_come_to_an_end(write, rules):
+    load(write({"up.yml": HEAD + rules}), command="./x")
 
 
 def test_patterns_that_match_the_same(write):

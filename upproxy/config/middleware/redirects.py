@@ -92,9 +92,25 @@ def _problem(rule: Rule, rules: list[Rule], triggers: str | None) -> str | None:
             )
         if triggers is not None and _may_reach(location, triggers):
             return f"expected another path: {triggers} is for the events of `triggers` alone, which HTTP may not reach"
-    elif within and (found := choose(rules, path)) is not None and found[0] is rule:
-        return "expected a path that the pattern itself does not match: clients would be redirected for ever"
+    elif within and (seen := _led_by(rule, rules, path)):
+        return (
+            f"expected another path: clients would be redirected for ever, by {', '.join(f'`{one}`' for one in seen)}"
+        )
     return None
+
+
+def _led_by(rule: Rule, rules: list[Rule], path: str) -> list[str]:
+    """Return the patterns of the redirects that lead from a rule's location back to it; none where it is left."""
+    seen = [rule.pattern.text]
+    while (found := choose(rules, path)) is not None and found[0].status != REWRITE:
+        following, values = found
+        if following is rule:
+            return seen
+        path, _ = following.location.fill(values)
+        if following.pattern.text in seen or not path.startswith("/"):
+            return []
+        seen.append(following.pattern.text)
+    return []
 
 
 def _may_reach(location: Location, triggers: str) -> bool:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 INDEX = "index.html"
 CODINGS = {"br": ".br", "gzip": ".gz"}  # what may lie compressed beside a file, the better one first
 _METHODS = ("GET", "HEAD")
+_LOAD_BALANCERS = ("alb", "alb_multi")
+_LOAD_BALANCER_LIMIT = 1_000_000  # bytes of a reply to one, which may have 1 MB, header fields included
 _PLAIN = "text/plain; charset=utf-8"
 
 # Archives are built with one date for all files, 1980 being the earliest that zip knows: it tells nothing of a file.
@@ -99,7 +101,7 @@ class Site:
                 if entry is not None:
                     entry.close()
                 return None
-            if not request.path.endswith("/"):
+            if not request.path.endswith("/") and request.method in _METHODS:
                 entry.close()
                 return _with_slash(request)
             path = index
@@ -172,24 +174,26 @@ class Site:
                 if len(part) > files.PIECE:
                     response.body = files.Content(entry, part.start, len(part))
                     return response
-            elif too_large := self._too_large(request.path, len(part), is_text=is_text(kind) and not is_coded):
+            elif too_large := self._too_large(request, len(part), is_text=is_text(kind) and not is_coded):
                 return report(self._context.log, too_large, request.invocation.request_id).response()
             response.body = files.read(entry, part.start, len(part))
         return response
 
-    def _too_large(self, path: str, size: int, *, is_text: bool) -> FileTooLarge | None:
+    def _too_large(self, request: Request, size: int, *, is_text: bool) -> FileTooLarge | None:
         """Tell in words when a body cannot fit into a buffered reply; near the limit, that shows when it is encoded."""
-        limit = self._context.payload_limit
+        who, limit = "Lambda", self._context.payload_limit
+        if request.source in _LOAD_BALANCERS:
+            who, limit = "the load balancer", _LOAD_BALANCER_LIMIT
         encoded = size if is_text else (size + 2) // 3 * 4
         if encoded <= limit:
             return None
         error = FileTooLarge(
-            f"{path} takes {encoded} bytes of payload, where Lambda takes {limit} in a buffered reply: stream it "
-            "(endpoint: function_url, or rest_api with streaming), or send the client to a file on S3",
+            f"{request.path} takes {encoded} bytes of payload, where {who} takes {limit} in a buffered reply: stream "
+            "it (endpoint: function_url, or rest_api with streaming), or send the client to a file on S3",
             limit=limit,
         )
         error.public = (
-            f"This file takes {encoded} bytes of payload, and Lambda allows {limit} in a buffered reply. "
+            f"This file takes {encoded} bytes of payload, and {who} allows {limit} in a buffered reply. "
             "Parts of it can be asked for with a Range field."
         )
         return error

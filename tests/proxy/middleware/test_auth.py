@@ -275,6 +275,17 @@ def test_a_right_password_is_remembered_for_a_while(chain, monkeypatch):
     assert len(seen) == 4
 
 
+def test_a_password_that_is_not_hashed_in_time(chain, monkeypatch):
+    upstream = Upstream()
+    one = chain(rules(BASIC), upstream)
+    monkeypatch.setattr(basic, "MARGIN", 60)  # more than the request has
+    reply = one.request(headers=login("bob", "pässword"))
+    assert (reply.status, reply.headers.get("retry-after")) == (503, "1")
+    assert not upstream.requests
+    [line] = one.log()
+    assert (line["error"], "trace" in line) == ("Busy", False)
+
+
 def test_the_border_between_name_and_password_counts(chain):
     """`a:` with `b`, and `a` with `:b`, are different logins, also for what is remembered."""
     one = chain(rules({"basic": {"users": {"ann": "${PLAIN}", "annopen": "${ONE}"}}}))

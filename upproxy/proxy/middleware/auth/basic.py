@@ -8,9 +8,11 @@ from hmac import compare_digest
 from time import monotonic
 
 from upproxy.proxy import options
+from upproxy.proxy.errors import ProxyError
 from upproxy.proxy.manifest import ManifestError
 from upproxy.proxy.middleware.auth import scrypt
 from upproxy.proxy.middleware.auth.credentials import Fingerprints, Identity, Refused, authorization, secret
+from upproxy.proxy.waiting import DeadlineExceeded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +28,13 @@ class Options(options.Options):
 
     users: dict[str, str]
     realm: str = "Restricted"
+
+
+class Busy(ProxyError):
+    """So many passwords wait to be hashed that this one is not in time."""
+
+    status = 503
+    public = "Too many logins at once, please try again"
 
 
 class Password:
@@ -70,7 +79,7 @@ class Basic:
             raise ManifestError(f"`auth` in up.yml, the password of {name}: {error}") from None
 
     async def identify(self, request: Request) -> Identity | None:
-        """Return the user, None where the request shows none. Raises Refused, DeadlineExceeded."""
+        """Return the user, None where the request shows none. Raises Refused, Busy."""
         scheme, credentials = authorization(request)
         if scheme != "basic":
             return None
@@ -91,9 +100,13 @@ class Basic:
         right = compare_digest(self._fingerprints.of(password), known.fingerprint)
         for cost, decoy in self._decoys.items():
             hashed = known.hash if known.hash is not None and known.hash.cost == cost else decoy
-            right |= compare_digest(
-                await self._loop.in_thread(hashed.derive, password, deadline=deadline), hashed.digest
-            )
+            try:
+                derived = await self._loop.in_thread(hashed.derive, password, deadline=deadline)
+            except DeadlineExceeded:
+                raise Busy(
+                    "a password was not hashed in time: many logins at once, or a function of little memory"
+                ) from None
+            right |= compare_digest(derived, hashed.digest)
         return right
 
 

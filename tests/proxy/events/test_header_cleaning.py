@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.proxy.events.decoding import NAMES, decode, event
 from upproxy.proxy.errors import BadEvent, UpgradeRefused
@@ -183,6 +185,32 @@ def test_bad_cookies(cookies: Any) -> None:
 )
 def test_client_of_a_load_balancer(forwarded: list[str], client: str) -> None:
     assert decode(event("alb_multi", headers={"x-forwarded-for": forwarded})).client == client
+
+
+ENTRIES = st.lists(st.text("0123456789abcdef.:[]% x", max_size=12), max_size=3)
+
+
+@settings(max_examples=200)
+@given(ENTRIES, st.ip_addresses(), st.none() | st.integers(0, 65_535), st.sampled_from([",", ", ", " ,\t"]))
+def test_the_load_balancers_own_entry_is_the_client(before: list[str], address: Any, port: Any, comma: str) -> None:
+    """Whatever a client has put before it."""
+    own = str(address)
+    if port is not None:
+        own = f"{own}:{port}" if address.version == 4 else f"[{own}]:{port}"
+    for forwarded in ([comma.join([*before, own])], [*before, own]):
+        made = decode(event("alb_multi", headers={"x-forwarded-for": forwarded}))
+        assert made.client == str(address)
+
+
+@settings(max_examples=200)
+@given(st.text(max_size=40))
+def test_any_text_as_the_forwarded_addresses(text: str) -> None:
+    try:
+        client = decode(event("alb", headers={"x-forwarded-for": text})).client
+    except BadEvent:
+        return
+    assert client in text
+    assert set(client) <= set("0123456789abcdefABCDEF.:")
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1\r\nx: y", 7, None, {}, "évil"])

@@ -139,6 +139,16 @@ def test_damaged_gzip_is_no_page(chain, data):
             one.request()
 
 
+def test_a_policy_and_its_nonces_are_the_apps_business(chain):
+    policy = ("content-security-policy", "script-src 'nonce-r4nd0m'")
+    page = b"<head><script nonce=r4nd0m>a()</script></head><body></body>"
+    reply = chain(ON, Upstream(headers=[*HTML, policy], body=page)).request()
+    assert reply.headers.get_all(policy[0]) == [policy[1]]
+    assert reply.body.decode() == page.decode().replace("</head>", f"{HEAD}</head>").replace(
+        "</body>", f"{BODY}</body>"
+    )
+
+
 def test_empty_bodies(chain):
     for headers in (HTML, [*HTML, ("content-encoding", "gzip")]):
         for body in (b"", [b""], []):

@@ -103,9 +103,11 @@ def test_no_open_redirect(splat: str, location: str) -> None:
 
 
 @pytest.mark.parametrize("source", EVERY_SOURCE)
-def test_rewrite_where_nothing_was_found(chain: Build, source: str) -> None:
+@pytest.mark.parametrize("streaming", [False, True])
+def test_rewrite_where_nothing_was_found(chain: Build, source: str, streaming: bool) -> None:
     app = App("/there", "/items/1")
-    one = chain(section(("/there", "/items/1", 200, False), ("/:id", "/items/:id", 200, False)), app)
+    rules = section(("/there", "/items/1", 200, False), ("/:id", "/items/:id", 200, False))
+    one = chain(rules, app, streaming=streaming)
     assert one.request("GET", "/there", source=source).body == b"/there"
     assert one.request("POST", "/1?a=b", body=b"body", source=source).body == b"/items/1"
     assert app.seen == ["GET /there", "POST /1?a=b body", "POST /items/1?a=b body"]

@@ -61,7 +61,8 @@ def test_who_does_not_accept_it_gets_it_plain_but_caches_know(chain, accept):
         (200, [*PLAIN, ("cache-control", "public, No-Transform")], TEXT),
         (206, [*PLAIN, ("content-range", "bytes 0-4399/9000")], TEXT),
         (204, PLAIN[:1], b""),
-        (304, PLAIN[:1], b""),
+        (304, [("content-type", "image/png")], b""),
+        (304, [("cache-control", "no-transform")], b""),
     ],
 )
 def test_what_stays_as_it_is(chain, status, headers, body):
@@ -117,7 +118,16 @@ def test_not_modified_names_the_tag_that_the_client_has(chain, known, told):
         headers={**GZIP, "if-none-match": known}
     )
     assert (reply.status, reply.headers.get("etag")) == (304, told)
-    assert reply.headers.get("vary") == ("Accept-Encoding" if told.startswith("W/") else "")
+    assert reply.headers.get("vary") == "Accept-Encoding"
+
+
+@pytest.mark.parametrize("accept", ["", "gzip", "identity"])
+@pytest.mark.parametrize("headers", [[], PLAIN[:1], [("vary", "Cookie")], [("last-modified", "x")]])
+def test_not_modified_varies_as_the_page_does(chain, accept, headers):
+    """Whoever asks, and by whatever validator: RFC 9110 section 15.4.5."""
+    one = chain(ON, Upstream(status=304, headers=headers, body=b""))
+    reply = one.request(headers={"accept-encoding": accept} if accept else {})
+    assert reply.headers.get("vary").split(", ")[-1] == "Accept-Encoding"
 
 
 @pytest.mark.parametrize("streaming", [False, True])

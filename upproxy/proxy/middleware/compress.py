@@ -176,12 +176,15 @@ def _size(method: str, response: Response) -> int | None:
     return announced_length(response.headers)
 
 
-def _weaken_as_known(headers: Headers, known: str) -> None:
-    """Give a 304 the ETag that the client knows the page by, if that is one which was weakened here."""
+def _complete(headers: Headers, known: str) -> None:
+    """Give a 304 the Vary that a 200 would have (RFC 9110 section 15.4.5), and the ETag that the client knows.
+
+    The latter is weak where it was weakened here.
+    """
+    vary(headers, "Accept-Encoding")
     tag = headers.get("etag")
     if tag.startswith('"') and f"W/{tag}" in known:
         weaken(headers)
-        vary(headers, "Accept-Encoding")
 
 
 def middleware(options: Options, following: Handler, context: Context) -> Handler:
@@ -198,20 +201,23 @@ def middleware(options: Options, following: Handler, context: Context) -> Handle
         unwanted = forbids_transformation(request.headers)
         response = await following(request)
         headers = response.headers
-        if response.status == 304:
-            _weaken_as_known(headers, known)
+        kind = media_type(headers)
         if (
-            response.status in (204, 304)
+            response.status == 204
             or is_coded(headers)
             or is_partial(response.status, headers)
             or unwanted
             or forbids_transformation(headers)
         ):
             return response
+        if response.status == 304:
+            if not kind or qualifies(kind):  # most do not say of what they are
+                _complete(headers, known)
+            return response
         size = _size(request.method, response)
         if size == 0:
             return response
-        if not refuses_identity(accepts) and ((size or min_size) < min_size or not qualifies(media_type(headers))):
+        if not refuses_identity(accepts) and ((size or min_size) < min_size or not qualifies(kind)):
             return response
         vary(headers, "Accept-Encoding")
         chosen = coding(accepts, offered)

@@ -59,7 +59,9 @@ def test_all_together(start, source, streaming):
             "200 OK\r\ncontent-type: text/html" + "\r\ncontent-encoding: gzip" * coding,
             gzip.compress(PAGE) if coding else PAGE,
         )
-        reply = one.send(source, asked("/raw", "POST", page, accept_encoding="gzip", user_agent="x/1", cookie="a=b"))
+        reply = one.send(
+            source, asked("/raw?keep=1", "POST", page, accept_encoding="gzip", user_agent="x/1", cookie="a=b")
+        )
         headers = {name.lower(): value for name, value in reply.headers}
         assert headers[b"content-encoding"] == b"gzip"
         assert gzip.decompress(reply.body) == PAGE.replace(b"</head>", b"<meta name=a></head>")

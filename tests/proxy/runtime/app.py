@@ -100,7 +100,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             for at in range(0, len(body), step):
                 writer.write(body[at : at + step])
                 await writer.drain()
-                await asyncio.sleep(0)
+                if "step" in query:
+                    await asyncio.sleep(0)
             if "reset" in query:
                 linger = struct.pack("ii", 1, 0)
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

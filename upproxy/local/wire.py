@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Protocol, cast
 
@@ -184,7 +185,8 @@ class Connection(asyncio.Protocol):
         self._answered = True
         if self._given_up:
             # Closing with bytes unread would reset the connection, and the answer with it.
-            transport.write_eof()
+            with suppress(OSError):  # the other side may have closed it at the first byte of the answer
+                transport.write_eof()
             transport.resume_reading()
             asyncio.get_running_loop().call_later(LINGER, transport.abort)
         elif close:

@@ -24,16 +24,21 @@ class Config:
     """What is known of an app at one stage.
 
     `settings` holds every key of up.yml with its default, `app` how the app is started. `found` is a sentence that
-    says what was inferred and how to override it; `warnings` are sentences for people, one each. `file` is the
-    configuration file, None where there is none.
+    says what was inferred and how to override it; `warnings` are sentences for people, one each. `document` is what
+    the configuration file says, None where there is none.
     """
 
     directory: str
     stage: str
-    file: str | None
+    document: document.Document | None
     settings: StageSettings
     app: App
     warnings: tuple[str, ...]
+
+    @property
+    def file(self) -> str | None:
+        """The configuration file."""
+        return self.document.file if self.document else None
 
     @property
     def name(self) -> str:
@@ -53,7 +58,7 @@ class Config:
         """Return what `upproxy.proxy.manifest` reads, as plain data in a fixed order; references stay unexpanded.
 
         Function URLs and REST APIs take streamed replies, HTTP APIs cannot; the codecs of other events know that they
-        do not stream.
+        do not stream. Raises ConfigError for what up.yml refers to and is not there, such as a folder or public keys.
         """
         settings = self.settings
         events = EventOptions(
@@ -78,8 +83,21 @@ class Config:
             "events": vars(events),
             "logs": {**sections["logs"], "redact": [*settings.logs.redact, *middleware.secrets(settings)]},
             "health": sections["health"],
-            "middleware": middleware.sections(settings, self.directory, self.stage),
+            "middleware": self._middleware(),
         }
+
+    def _middleware(self) -> dict[str, Any]:
+        try:
+            return middleware.sections(self.settings, self.directory, self.stage)
+        except ConfigError as error:
+            [problem, *others] = error.problems
+            if self.document is None or error.file or others:
+                raise
+            path = ("stages", self.stage, *problem.path)
+            if path not in self.document:
+                path = problem.path
+            line = self.document.line(path) if path in self.document else 0
+            raise ConfigError(problem.message, hint=error.hint, file=self.file, line=line, path=path) from None
 
 
 def load(directory: str, stage: str = "development", command: str | None = None, python: str = "python3") -> Config:
@@ -94,17 +112,17 @@ def load(directory: str, stage: str = "development", command: str | None = None,
     there = [name for name in FILES if os.path.isfile(os.path.join(directory, name))]
     warnings = [f"{name} is not read, since there is {there[0]}" for name in there[1:]]
     if there:
-        file = os.path.normpath(os.path.join(directory, there[0]))
-        settings = resolve(document.read(file), stage)
+        said = document.read(os.path.normpath(os.path.join(directory, there[0])))
+        settings = resolve(said, stage)
     else:
-        file = None
+        said = None
         check_stage(stage, list(STAGES))
         settings = StageSettings.model_validate({"name": _name_of(directory)})
     warnings += [*middleware.warnings(settings), *warm.warnings(settings)]
     app = infer(directory, settings, command, python)
     if app.command is None:
         settings = settings.model_copy(update={"type": "static"})
-    return Config(directory, stage, file, settings, app, (*warnings, *app.warnings))
+    return Config(directory, stage, said, settings, app, (*warnings, *app.warnings))
 
 
 def _name_of(directory: str) -> str:

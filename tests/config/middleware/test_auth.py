@@ -99,7 +99,7 @@ def test_public_keys_come_with_the_manifest(rules, place):
 def test_a_file_that_has_no_keys(told, text, why):
     files = {} if text is None else {"keys.json": text}
     message = told("auth: [{path: /a, public: true}, {jwt: {jwks: keys.json}}]\n", **files)
-    assert message == f"auth[1].jwt.jwks: no keys from keys.json: {why}"
+    assert message == f"up.yml:2: auth[1].jwt.jwks: no keys from keys.json: {why}"
     assert "hunter2" not in message
     assert "aHVudGVyMg" not in message
 

@@ -46,8 +46,13 @@ def test_a_page_that_asks_for_what_there_is_not(write, tmp_path, page, line, mes
 
 
 def test_a_folder_that_is_not_there(write):
-    with pytest.raises(ConfigError, match=r"error_pages\.dir: there is no folder errors"):
-        options(write({"up.yml": "name: x\nerror_pages: {dir: errors}\n"}))
+    with pytest.raises(ConfigError, match=r"up\.yml:3: error_pages\.dir: there is no folder errors"):
+        options(write({"up.yml": "name: x\nerror_pages:\n  dir: errors\n"}))
+
+
+def test_a_stages_own_folder_that_is_not_there(told):
+    text = "error_pages: {dir: .}\nstages:\n  development:\n    error_pages:\n      dir: errors\n"
+    assert told(text) == "up.yml:6: stages.development.error_pages.dir: there is no folder errors"
 
 
 def test_a_page_that_is_no_text(write, tmp_path):

@@ -40,7 +40,9 @@ def test_values_and_files(write):
 
 def test_a_file_that_is_not_there(write):
     folder = write({"up.yml": "name: x\ninject: {body: [{value: a}, {type: comment, file: b.txt}]}\n"})
-    with pytest.raises(ConfigError, match=r"inject\.body\[1\]\.file: cannot read b\.txt: No such file") as raised:
+    with pytest.raises(
+        ConfigError, match=r"up\.yml:2: inject\.body\[1\]\.file: cannot read b\.txt: No such file"
+    ) as raised:
         options(folder)
     assert "folder of up.yml" in raised.value.hint
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from upproxy.config.derive import Strict
 from upproxy.config.errors import ConfigError
-from upproxy.config.middleware.files import read_text
+from upproxy.config.middleware.files import BESIDE, read_text
 from upproxy.config.values import Text
 from upproxy.proxy.middleware.error_pages import ALIASES, NAMES, Options
 from upproxy.proxy.middleware.templates import Template, TemplateError
@@ -42,16 +42,14 @@ def section(settings: StageSettings, directory: str) -> dict[str, Any] | None:
         return None
     folder = os.path.join(directory, given.dir)
     if not os.path.isdir(folder):
-        raise ConfigError(
-            f"error_pages.dir: there is no folder {given.dir}", hint="Paths are relative to the folder of up.yml."
-        )
+        raise ConfigError(f"there is no folder {given.dir}", hint=BESIDE, path=("error_pages", "dir"))
     names = sorted(name for name in os.listdir(folder) if _PAGE.fullmatch(name))
     if not names and not given.enable:
         return None
     pages = {}
     for name in names:
         file = os.path.normpath(os.path.join(given.dir, name))
-        pages[name.removesuffix(".html")] = read_text(directory, file, "error_pages")
+        pages[name.removesuffix(".html")] = read_text(directory, file, ("error_pages",))
         _check(pages[name.removesuffix(".html")], os.path.normpath(os.path.join(directory, file)), given.variables)
     return vars(Options(pages=pages, variables=dict(given.variables), override=given.override))
 

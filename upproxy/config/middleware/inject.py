@@ -17,6 +17,7 @@ from upproxy.config.values import wrong
 from upproxy.proxy.middleware.inject import Options
 
 if TYPE_CHECKING:
+    from upproxy.config.errors import Path
     from upproxy.config.settings import StageSettings
 
 FROM_FILES = ("literal", "comment", "inline style", "inline script")
@@ -63,7 +64,7 @@ def section(settings: StageSettings, directory: str) -> dict[str, Any] | None:
     options = Options(
         **{
             place: "".join(
-                f"{written(one.type, _text(one, directory, f'inject.{place}[{at}].file'))}\n"
+                f"{written(one.type, _text(one, directory, ('inject', place, at, 'file')))}\n"
                 for at, one in enumerate(injections)
             )
             for place, injections in places.items()
@@ -72,7 +73,7 @@ def section(settings: StageSettings, directory: str) -> dict[str, Any] | None:
     return vars(options) if options.head or options.body else None
 
 
-def _text(injection: Injection, directory: str, key: str) -> str:
+def _text(injection: Injection, directory: str, key: Path) -> str:
     if injection.file is None:
         return injection.value or ""
     return read_text(directory, injection.file, key)

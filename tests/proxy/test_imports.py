@@ -114,7 +114,7 @@ def test_the_warmer_is_one_file_for_a_runtime_that_has_botocore():
     assert all(one.partition(".")[0] in {*STANDARD, "botocore"} for one in FILES["upproxy.warmer.warmer"])
 
 
-BOTTOM = {"lean", "waiting", "messages", "errors", "options", "manifest", "poller", "log", "http1"}
+BOTTOM = {"lean", "waiting", "messages", "errors", "options", "manifest", "poller", "log", "http1", "vendor"}
 LAYERS = {"events": 1, "middleware": 1, "upstream": 1, "chain": 2, "runtime": 3, "__main__": 4}
 
 

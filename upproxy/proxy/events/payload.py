@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import sys
 
 from upproxy.proxy.errors import BadEvent
 from upproxy.proxy.events.fields import utf8
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 _LARGE = 65_536  # bytes from which on the vectorised pybase64 is worth its import
 _CACHED_TYPES = 256
-_VENDOR = f"{__file__.rpartition('/upproxy/proxy/')[0]}/vendor"  # in an artefact
 
 _pybase64: Any = None  # the module, or False when it is not installed
 _text_types: dict[str, bool] = {}  # Content-Type -> whether bytes of it may be sent as JSON text
@@ -32,8 +30,9 @@ _CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 def _vectorised() -> Any:
     global _pybase64
     if _pybase64 is None:
-        if _VENDOR not in sys.path:
-            sys.path.append(_VENDOR)
+        from upproxy.proxy import vendor
+
+        vendor.look_into(vendor.FOLDER)
         try:
             import pybase64  # type: ignore[import-not-found, unused-ignore]
         except ImportError:

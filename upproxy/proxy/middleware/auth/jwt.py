@@ -10,7 +10,7 @@ import posix
 import sys
 from binascii import Error, a2b_base64
 
-from upproxy.proxy import options
+from upproxy.proxy import options, vendor
 from upproxy.proxy.errors import ProxyError
 from upproxy.proxy.lean import JSONError, dumps_ascii, loads
 from upproxy.proxy.manifest import ManifestError
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from upproxy.proxy.messages import Request
     from upproxy.proxy.middleware.context import Context
 
-_ROOT = __file__.rpartition("/upproxy/proxy/")[0]
 _FOLDERS = (
-    f"{_ROOT}/vendor",  # in an artefact
+    vendor.FOLDER,
     # In a virtual environment of ours, which Python without `site` does not look into.
     f"{sys.executable.rpartition('/bin/')[0]}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages",
 )
@@ -191,7 +190,7 @@ def head_of(token: str) -> tuple[str, str | None]:
 
 def _library() -> Any:
     """Import PyJWT. Raises ProxyError."""
-    sys.path += [folder for folder in _FOLDERS if folder not in sys.path]
+    vendor.look_into(*_FOLDERS)
     try:
         import jwt
     except ImportError as error:  # built for another platform, or without what it needs itself

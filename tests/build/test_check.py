@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,31 @@ def app(environ, start_response):
     print(json.dumps({**tried, "cwd": os.getcwd(), "seen": sorted(os.environ)}), file=sys.stderr)
     return [b""]
 """
+
+
+WAITS = """\
+import socket
+
+def app(environ, start_response):
+    with socket.create_connection(("127.0.0.1", {port})) as told:
+        told.recv(1)
+    start_response("200 OK", [])
+    return [b"told"]
+"""
+
+
+def test_a_check_does_not_end_another_one(upproxy, project, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as pool:
+        listener.settimeout(60)
+        waiting = write_files(
+            tmp_path / "waiting", {"app.py": WAITS.format(port=listener.getsockname()[1]), "up.yml": UP}
+        )
+        first = pool.submit(upproxy, "build", "-C", str(waiting), "--check")
+        asked, _ = listener.accept()
+        with asked:
+            second = upproxy("build", "-C", str(project), "--check")
+        assert second.returncode == 0, second.stderr
+        assert first.result().returncode == 0, first.result().stderr
 
 
 def test_a_sample_app(upproxy, tmp_path):

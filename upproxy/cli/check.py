@@ -11,7 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -21,7 +21,8 @@ from upproxy.build.interpreter import Interpreter
 from upproxy.cli.errors import BuildFailed
 from upproxy.config import Config
 from upproxy.config.middleware import private, references
-from upproxy.local.environment import REGION, function_arn
+from upproxy.local import processes
+from upproxy.local.environment import REGION, function_arn, reserved
 from upproxy.local.failure import explain
 from upproxy.local.runtime_api import Buffered, FunctionError, StreamBroken
 from upproxy.local.runtime_process import RuntimeProcess, StartFailed
@@ -108,7 +109,7 @@ async def _check(work: str, config: Config, interpreter: Interpreter) -> Checked
         ready = time.monotonic()
         reply = await _ask(process, config)
         answered = time.monotonic()
-        memory = _memory(process.pid)
+        memory = processes.memory(processes.sessions().get(process.pid, ()), 0) or None
     except StartFailed as failed:
         failure = explain(failed.error.message, python=f"Python {interpreter.version.split()[0]}", directory=task)
         raise BuildFailed(
@@ -141,25 +142,19 @@ def sandbox(work: str) -> tuple[str, ...]:
 def _environment(config: Config, root: str, interpreter: Interpreter) -> dict[str, str]:
     """Return what Lambda sets, and the variables that up.yml refers to. The Runtime API's address is added later."""
     settings = config.settings
-    name = f"{config.name}-{config.stage}"
     wanted = {one for value in settings.environment.values() for one in references(value)} | set(private(settings))
     return {
         **{one: os.environ[one] for one in wanted if one in os.environ},
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{'.'.join(interpreter.version.split()[0].split('.')[:2])}",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.lambda_.memory),
-        "AWS_LAMBDA_FUNCTION_NAME": name,
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
-        "AWS_LAMBDA_LOG_STREAM_NAME": "check",
-        "AWS_REGION": REGION,
-        "LAMBDA_RUNTIME_DIR": f"{root}/runtime",
-        "LAMBDA_TASK_ROOT": f"{root}/task",
+        **reserved(
+            f"{config.name}-{config.stage}",
+            region=REGION,
+            python=".".join(interpreter.version.split()[0].split(".")[:2]),
+            memory=settings.lambda_.memory,
+            directory=f"{root}/task",
+            runtime=f"{root}/runtime",
+        ),
         "LANG": "en_US.UTF-8",
         "PATH": f"{root}/bin:/usr/local/bin:/usr/bin:/bin",
-        "TZ": ":UTC",
-        "_HANDLER": "bootstrap",
     }
 
 
@@ -185,14 +180,3 @@ async def _ask(process: RuntimeProcess, config: Config) -> HttpReply | str:
     except StreamBroken as broken:
         return broken.error.message
     return source.head(reply.prelude)
-
-
-def _memory(session: int) -> int | None:
-    """Return the memory of a session's processes, with their share of what they share; None where it is not told."""
-    total = 0
-    with suppress(OSError, ValueError):
-        for name in os.listdir("/proc"):
-            if name.isdigit() and os.getsid(int(name)) == session:
-                with open(f"/proc/{name}/smaps_rollup", encoding="ascii") as file:
-                    total += 1024 * sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
-    return total or None

@@ -38,34 +38,52 @@ def runtime_environment(
     initialisation that waits for the app, without one it is on demand. The virtual environment of the interpreter is
     put first on PATH, so that a command of the user's finds what the app has installed.
     """
-    region = base.get("AWS_REGION") or base.get("AWS_DEFAULT_REGION") or REGION
     environment = {
         **base,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
-        "AWS_LAMBDA_FUNCTION_NAME": function_name,
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances" if concurrency else "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function_name}",
-        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream(),
-        "AWS_REGION": region,
-        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-        "LAMBDA_RUNTIME_DIR": "/var/runtime",
-        "LAMBDA_TASK_ROOT": directory,
-        "TZ": ":UTC",
+        **reserved(
+            function_name,
+            region=base.get("AWS_REGION") or base.get("AWS_DEFAULT_REGION") or REGION,
+            python=f"{sys.version_info[0]}.{sys.version_info[1]}",
+            memory=memory,
+            directory=directory,
+        ),
         "UPPROXY_MANIFEST": manifest,
         "UPPROXY_SERVER_PATH": server_path(),
-        "_HANDLER": "bootstrap",
     }
     environment.pop("AWS_LAMBDA_MAX_CONCURRENCY", None)
     if concurrency:
+        environment["AWS_LAMBDA_INITIALIZATION_TYPE"] = "lambda-managed-instances"
         environment["AWS_LAMBDA_MAX_CONCURRENCY"] = str(concurrency)
     folder = os.path.dirname(python)
     if os.path.isfile(os.path.join(folder, os.pardir, "pyvenv.cfg")):
         environment["VIRTUAL_ENV"] = os.path.dirname(folder)
         environment["PATH"] = os.pathsep.join(filter(None, [folder, base.get("PATH", os.defpath)]))
     return environment
+
+
+def reserved(
+    function_name: str, *, region: str, python: str, memory: int, directory: str, runtime: str = "/var/runtime"
+) -> dict[str, str]:
+    """Return the variables that Lambda sets for a function on demand, whose log stream is an instance's own.
+
+    `python` is a version such as 3.13, `memory` in MB, `directory` the function's folder, `runtime` that of AWS's own.
+    """
+    return {
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{python}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
+        "AWS_LAMBDA_FUNCTION_NAME": function_name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function_name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream(),
+        "AWS_REGION": region,
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "LAMBDA_RUNTIME_DIR": runtime,
+        "LAMBDA_TASK_ROOT": directory,
+        "TZ": ":UTC",
+        "_HANDLER": "bootstrap",
+    }
 
 
 def log_stream() -> str:

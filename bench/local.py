@@ -19,6 +19,7 @@ from time import perf_counter
 from bench.cases import ROOT
 from bench.figures import Figure, WrongAnswer
 from upproxy.local.fleet import Fleet, Scaling
+from upproxy.local.instance import BUSY
 from upproxy.local.processes import memory, sessions
 from upproxy.local.runtime_api import Buffered
 from upproxy.local.serve import Options, Project
@@ -36,24 +37,30 @@ GIGABYTE = 10**9
 def measure(rounds: int, progress: Callable[[str], None]) -> list[Figure]:
     """Measure both. Raises WrongAnswer."""
     progress(f"{NAME}/warm")
+    plain, frozen = warm(rounds)
+    more = [slow - fast for fast, slow in zip(plain, frozen, strict=True)]
+    progress(f"{NAME}/memory")
+    with tempfile.TemporaryDirectory(prefix="upproxy-bench-") as folder:
+        _, held = asyncio.run(crowd(folder))
+    base = statistics.median(plain)
+    return [
+        Figure(f"a warm request with --lambda, more than the {base:.2f} ms without", statistics.median(more), 1, " ms",
+               more),
+        Figure(f"{INSTANCES} instances of the FastAPI sample", held / GIGABYTE, 4, " GB", [held / GIGABYTE]),
+    ]  # fmt: skip
+
+
+def warm(rounds: int) -> tuple[list[float], list[float]]:
+    """Return the ms that a warm request takes in each round, with plain `start` and with --lambda."""
     with _served() as plain, _served("--lambda") as frozen:
         ways = [plain, frozen]
-        times: list[list[float]] = [[], []]
+        times: tuple[list[float], list[float]] = ([], [])
         for turn in range(rounds + 1):
             for at in (0, 1) if turn % 2 else (1, 0):
                 median = statistics.median(_ask(ways[at]) for _ in range(REQUESTS))
                 if turn:  # in the first everything is new
-                    times[at].append(median)
-    more = [(slow - fast) * 1000 for fast, slow in zip(*times, strict=True)]
-    progress(f"{NAME}/memory")
-    with tempfile.TemporaryDirectory(prefix="upproxy-bench-") as folder:
-        held = asyncio.run(_held(folder)) / GIGABYTE
-    base = statistics.median(times[0]) * 1000
-    return [
-        Figure(f"a warm request with --lambda, more than the {base:.2f} ms without", statistics.median(more), 1, " ms",
-               more),
-        Figure(f"{INSTANCES} instances of the FastAPI sample", held, 4, " GB", [held]),
-    ]  # fmt: skip
+                    times[at].append(median * 1000)
+    return times
 
 
 @contextmanager
@@ -91,8 +98,11 @@ def _ask(connection: http.client.HTTPConnection) -> float:
     return perf_counter() - began
 
 
-async def _held(folder: str) -> int:
-    """Return the bytes that the instances hold, each having served a request; shared pages count once."""
+async def crowd(folder: str) -> tuple[int, int]:
+    """Return how many processes the instances are, each having served a request, and the bytes that they hold together.
+
+    Shared pages count once. Raises WrongAnswer.
+    """
     project = Project(Options(directory=APP, source="http_api", on_demand=True, environment=dict(os.environ)), folder)
     fleet = Fleet(
         project.function,
@@ -107,10 +117,15 @@ async def _held(folder: str) -> int:
     event = json.dumps(SOURCES["http_api"].event(request, request_id="1", epoch_ms=0)).encode()
     try:
         await fleet.start()
-        replies = await asyncio.gather(*(fleet.invoke(event, timeout=60) for _ in range(INSTANCES)))
+        invocations = [asyncio.create_task(fleet.invoke(event, timeout=60)) for _ in range(INSTANCES)]
+        await asyncio.sleep(0)
+        if [instance.state for instance in fleet.instances] != [BUSY] * INSTANCES:
+            raise WrongAnswer("not every instance has a request")
+        replies = await asyncio.gather(*invocations)
         if not all(isinstance(reply, Buffered) and json.loads(reply.payload)["statusCode"] == 200 for reply in replies):
             raise WrongAnswer(f"{PATH} is not answered by every instance")
         found = sessions()
-        return memory([pid for instance in fleet.instances for pid in found.get(instance.pid, ())], 0)
+        members = [pid for instance in fleet.instances for pid in found[instance.pid]]
+        return len(members), memory(members, 0)
     finally:
         await fleet.close()

@@ -205,9 +205,9 @@ def targets(text: str) -> list[Target]:
 
 def handler(event: object, context: Context) -> None:  # noqa: ARG001
     """Warm every target and write a line of each. Raises ValueError where the environment names none."""
-    import botocore.config  # type: ignore[import-untyped]
-    import botocore.exceptions  # type: ignore[import-untyped]
-    import botocore.session  # type: ignore[import-untyped]
+    import botocore.config
+    import botocore.exceptions
+    import botocore.session
 
     wanted = targets(os.environ.get(TARGETS, ""))
     until = monotonic() + context.get_remaining_time_in_millis() / 1000 - ANSWER_TIMEOUT

@@ -1,0 +1,1 @@
+"""AWS: the only importer of boto3. One seam for all calls (`session`), a tree of errors, a module a service."""

@@ -1,0 +1,126 @@
+"""The one way to AWS: credentials, region, retries, and a seam that all calls go through."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore import xform_name
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from upproxy.aws.errors import CredentialsError, translated
+
+ATTEMPTS = 8  # of each call, the first one included
+CONNECT_TIMEOUT = 10  # seconds
+READ_TIMEOUT = 60  # seconds
+
+
+class Service:
+    """A service in a region. `call` is the only place where anything is sent."""
+
+    def __init__(self, client: Any, name: str, region: str) -> None:
+        self.client = client
+        self.name = name
+        self.region = region
+
+    def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Make a call by its name in the API, such as `GetFunction`, and return its answer. Raises AwsError."""
+        with translating(self.name, operation):
+            answer: dict[str, Any] = getattr(self.client, xform_name(operation))(**parameters)
+        return answer
+
+    def pages(self, operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """Go through the pages of an answer. Raises AwsError."""
+        with translating(self.name, operation):
+            yield from self.client.get_paginator(xform_name(operation)).paginate(**parameters)
+
+
+@contextmanager
+def translating(service: str, operation: str) -> Iterator[None]:
+    """Turn what botocore raises into an AwsError."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise translated(error, service, operation) from error
+
+
+class Session:
+    """Credentials and a region, from the places that all tools of AWS look at, and the services that they open.
+
+    `profile` and `region` win over the environment. Safe to use from several threads.
+    """
+
+    def __init__(self, profile: str | None = None, region: str | None = None) -> None:
+        with translating("sts", "GetCallerIdentity"):
+            self._session: Any = boto3.session.Session(profile_name=profile, region_name=region)
+        self._lock = threading.Lock()
+        self._services: dict[tuple[Any, ...], Service] = {}
+        self._identity: Mapping[str, str] = {}
+
+    @property
+    def region(self) -> str:
+        """The region. Raises CredentialsError where none is named."""
+        region: str | None = self._session.region_name
+        if not region:
+            raise CredentialsError(
+                "there is no AWS region",
+                hint="Write `regions: [eu-central-1]` in up.yml, give --region, or set AWS_REGION.",
+            )
+        return region
+
+    @property
+    def credentials(self) -> Any:
+        """What botocore found: `access_key`, and where in `method`; None for nothing. Raises AwsError."""
+        with translating("sts", "GetCallerIdentity"):
+            return self._session.get_credentials()
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """Who calls: `Account`, `Arn`, `UserId`; asked for once. Raises AwsError."""
+        if not self._identity:
+            self._identity = self.service("sts").call("GetCallerIdentity")
+        return self._identity
+
+    @property
+    def account(self) -> str:
+        """The number of the account. Raises AwsError."""
+        return self.identity["Account"]
+
+    @property
+    def partition(self) -> str:
+        """`aws`, or that of a part of AWS which is kept apart, such as `aws-cn`. Raises AwsError."""
+        return self.identity["Arn"].split(":")[1]
+
+    def service(
+        self,
+        name: str,
+        region: str | None = None,
+        *,
+        read_timeout: float = READ_TIMEOUT,
+        attempts: int = ATTEMPTS,
+        **options: Any,
+    ) -> Service:
+        """Open a service by its name in boto3, once for each region and set of options, which are botocore's own.
+
+        `read_timeout` is the seconds that an answer may take, `attempts` how often a call is made that fails for no
+        reason of its own. Raises AwsError.
+        """
+        region = region or self.region
+        key = (name, region, read_timeout, attempts, repr(options))
+        with self._lock:
+            if key not in self._services:
+                config = Config(
+                    connect_timeout=CONNECT_TIMEOUT,
+                    read_timeout=read_timeout,
+                    retries={"mode": "adaptive", "total_max_attempts": attempts},
+                    user_agent_extra="upproxy",
+                    **options,
+                )
+                with translating(name, "connect"):
+                    client = self._session.client(name, region_name=region, config=config)
+                self._services[key] = Service(client, name, region)
+            return self._services[key]

@@ -77,40 +77,33 @@ class TimedOut(AwsError):
     """What was waited for did not happen in time."""
 
 
-_CREDENTIALS = frozenset((
-    "AuthFailure", "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidClientTokenId",
-    "InvalidSignatureException", "MissingAuthenticationToken", "MissingAuthenticationTokenException", "RequestExpired",
-    "SignatureDoesNotMatch", "UnrecognizedClientException",
-))  # fmt: skip
-_DENIED = frozenset((
-    "AccessDenied", "AccessDeniedException", "AuthorizationError", "Forbidden", "PublicPolicyException",
-    "UnauthorizedOperation", "403",
-))  # fmt: skip
-_THROTTLED = frozenset((
-    "PriorRequestNotComplete", "RequestLimitExceeded", "SlowDown", "Throttling",
-    "ThrottlingException", "ThrottledException", "TooManyRequestsException",
-))  # fmt: skip
-_CONFLICT = frozenset((
-    "AlreadyExistsException", "BucketAlreadyExists", "ConcurrentModification", "ConcurrentModificationException",
-    "ConditionalRequestConflict", "ConflictException", "EntityAlreadyExists", "OperationAborted",
-    "PreconditionFailedException", "ResourceAlreadyExistsException", "ResourceConflictException",
-    "ResourceInUseException",
-))  # fmt: skip
-_QUOTA = frozenset((
-    "CodeStorageExceededException", "LimitExceeded", "LimitExceededException", "ParameterLimitExceeded",
-    "ServiceQuotaExceededException", "TooManyBuckets",
-))  # fmt: skip
-_NOT_FOUND = frozenset((
-    "404", "NoSuchBucket", "NoSuchEntity", "NoSuchHostedZone", "NoSuchKey", "NotFoundException", "ParameterNotFound",
-    "ResourceNotFoundException", "ChangeSetNotFound",
-))  # fmt: skip
-_KINDS: tuple[tuple[frozenset[str], type[AwsError]], ...] = (
-    (_CREDENTIALS, CredentialsError),
-    (_THROTTLED, Throttled),
-    (_CONFLICT, Conflict),
-    (_QUOTA, QuotaExceeded),
-    (_NOT_FOUND, NotFound),
-)
+_CODES: dict[type[AwsError], str] = {
+    CredentialsError: """
+        AuthFailure ExpiredToken ExpiredTokenException InvalidAccessKeyId InvalidClientTokenId InvalidSignatureException
+        MissingAuthenticationToken MissingAuthenticationTokenException RequestExpired SignatureDoesNotMatch
+        UnrecognizedClientException""",
+    AccessDenied: """
+        403 AccessDenied AccessDeniedException AuthorizationError Forbidden PublicPolicyException
+        UnauthorizedOperation""",
+    Throttled: """
+        PriorRequestNotComplete RequestLimitExceeded SlowDown Throttling ThrottledException ThrottlingException
+        TooManyRequestsException""",
+    Conflict: """
+        AlreadyExistsException BucketAlreadyExists BucketAlreadyOwnedByYou BucketNotEmpty ConcurrentModification
+        ConcurrentModificationException ConditionalRequestConflict ConflictException EntityAlreadyExists
+        OperationAborted PreconditionFailedException ResourceAlreadyExistsException ResourceConflictException
+        ResourceInUseException""",
+    QuotaExceeded: """
+        CodeStorageExceededException LimitExceeded LimitExceededException ParameterLimitExceeded
+        ServiceQuotaExceededException TooManyBuckets""",
+    NotFound: """
+        404 ChangeSetNotFound NoSuchBucket NoSuchEntity NoSuchHostedZone NoSuchKey NoSuchTagSet NotFoundException
+        ParameterNotFound ProvisionedConcurrencyConfigNotFoundException ResourceNotFoundException""",
+    InvalidRequest: """
+        InvalidParameterValueException InvalidRequestContentException MalformedPolicyDocument ValidationError
+        ValidationException""",
+}
+_KINDS = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 _EXPIRED = ("Expired", "RequestExpired")
 # User: ARN is not authorized to perform: ACTION on resource: ARN because no identity-based policy allows …
 _NOT_AUTHORIZED = re.compile(r"perform:? (?P<action>[\w-]+:\w+)(?: on resource:? \"?(?P<resource>arn:[^\s\"]+))?")
@@ -146,23 +139,18 @@ def _of_response(error: exceptions.ClientError, service: str, operation: str) ->
     code = str(details.get("Code", ""))
     said = str(details.get("Message") or "").strip() or code
     message = f"{service} {operation}: {said}"
-    if code in _DENIED:
+    kind = _KINDS.get(code, AwsError)
+    if issubclass(kind, AccessDenied):
         found = _NOT_AUTHORIZED.search(said)
-        return AccessDenied(
+        return kind(
             message,
             action=found["action"] if found else action_of(service, operation),
             resource=(found and found["resource"]) or "*",
             code=code,
             operation=operation,
         )
-    if code in _CREDENTIALS and code.startswith(_EXPIRED):
-        return CredentialsError(
-            f"the AWS credentials have expired ({said})", code=code, operation=operation,
-            hint="Get new ones, such as with `aws sso login`, and run it again: it goes on where it stopped.",
-        )  # fmt: skip
-    for codes, kind in _KINDS:
-        if code in codes:
-            return kind(message, code=code, operation=operation)
-    if "ValidationE" in code or code.startswith("Invalid") or code == "MalformedPolicyDocument":
-        return InvalidRequest(message, code=code, operation=operation)
-    return AwsError(message, code=code, operation=operation)
+    hint = ""
+    if issubclass(kind, CredentialsError) and code.startswith(_EXPIRED):
+        message = f"the AWS credentials have expired ({said})"
+        hint = "Get new ones, such as with `aws sso login`, and run it again: it goes on where it stopped."
+    return kind(message, hint=hint, code=code, operation=operation)

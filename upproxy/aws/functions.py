@@ -1,0 +1,237 @@
+"""Lambda: functions, their versions, aliases, URLs, and who may invoke them.
+
+https://docs.aws.amazon.com/lambda/latest/api/ has the shapes of all that is passed through.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from upproxy.aws.errors import AwsError, Conflict, InvalidRequest, NotFound
+from upproxy.aws.session import Session
+from upproxy.aws.waiting import wait
+
+SETTLE_TIMEOUT = 300.0  # seconds that an update may take; the first one in a VPC takes minutes
+ROLE_TIMEOUT = 90.0  # seconds that a role which was just made may take to be known everywhere
+_ROLE_UNKNOWN = ("cannot be assumed by Lambda", "role defined for the function", "KMS key is invalid for CreateGrant")
+
+Report = Callable[[str], None]
+
+
+class Answer(NamedTuple):
+    """What an invocation came to. `error` is AWS's kind of failure, empty for none; `log` the last 4 kB of its log."""
+
+    payload: bytes
+    error: str
+    log: str
+    version: str
+
+
+class Functions:
+    """Lambda in a region."""
+
+    def __init__(self, session: Session, region: str) -> None:
+        self._session = session
+        self._lambda = session.service("lambda", region)
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        """Return the function as it was changed last: `Configuration`, `Tags`, `Concurrency`, and where its code is."""
+        try:
+            return self._lambda.call("GetFunction", FunctionName=name)
+        except NotFound:
+            return None
+
+    def configuration(self, name: str, qualifier: str) -> dict[str, Any] | None:
+        """Return the configuration of a version or of what an alias points to."""
+        try:
+            return self._lambda.call("GetFunctionConfiguration", FunctionName=name, Qualifier=qualifier)
+        except NotFound:
+            return None
+
+    def code(self, name: str, qualifier: str) -> str:
+        """Return an address from which the zip of a version can be fetched for ten minutes."""
+        location: str = self._lambda.call("GetFunction", FunctionName=name, Qualifier=qualifier)["Code"]["Location"]
+        return location
+
+    def versions(self, name: str) -> list[dict[str, Any]]:
+        """Return the configurations of all published versions, the oldest first."""
+        pages = self._lambda.pages("ListVersionsByFunction", FunctionName=name)
+        found = [one for page in pages for one in page["Versions"] if one["Version"] != "$LATEST"]
+        return sorted(found, key=lambda one: int(one["Version"]))
+
+    def create(self, parameters: Mapping[str, Any], report: Report) -> None:
+        """Create a function; a role that is new may not be known everywhere yet, and is waited for."""
+        self._when_role_is_known("CreateFunction", parameters, report)
+
+    def configure(self, parameters: Mapping[str, Any], report: Report) -> None:
+        """Change the configuration of what is published next. Raises Conflict where `RevisionId` is not current."""
+        self._when_role_is_known("UpdateFunctionConfiguration", parameters, report)
+
+    def upload(self, name: str, revision: str, code: Mapping[str, Any], architecture: str) -> None:
+        """Change the code of what will be published next. Raises Conflict where the revision is not current."""
+        self._lambda.call(
+            "UpdateFunctionCode", FunctionName=name, RevisionId=revision, Architectures=[architecture], **code
+        )
+
+    def settled(self, name: str, qualifier: str, report: Report) -> dict[str, Any]:
+        """Wait until the last change of a function or version is in effect, and return its configuration.
+
+        Raises NotFound, AwsError where the change failed, and TimedOut.
+        """
+
+        def look() -> dict[str, Any] | None:
+            found = self._lambda.call("GetFunctionConfiguration", FunctionName=name, Qualifier=qualifier)
+            if found.get("State") == "Failed" or found.get("LastUpdateStatus") == "Failed":
+                reason = found.get("LastUpdateStatusReason") or found.get("StateReason") or "no reason is given"
+                raise AwsError(f"AWS could not change {name}: {reason}", operation="GetFunctionConfiguration")
+            # A function that nobody has called for weeks is Inactive, and wakes up when it is called.
+            busy = found.get("State") == "Pending" or found.get("LastUpdateStatus") == "InProgress"
+            return None if busy else found
+
+        what = f"the change of {name}" if qualifier == "$LATEST" else f"version {qualifier} of {name}"
+        return wait(look, what, timeout=SETTLE_TIMEOUT, report=report, longest=1.0)
+
+    def publish(self, name: str, revision: str, sha256: str, description: str) -> dict[str, Any]:
+        """Publish what was changed last as a version and return its configuration; unchanged, the last one.
+
+        Raises Conflict where revision or code are not the current ones.
+        """
+        try:
+            return self._lambda.call(
+                "PublishVersion", FunctionName=name, RevisionId=revision, CodeSha256=sha256, Description=description
+            )
+        except InvalidRequest as error:
+            if "CodeSha256" in str(error) or "sha256" in str(error).lower():
+                raise Conflict(str(error), code=error.code, operation=error.operation) from None
+            raise
+
+    def delete_version(self, name: str, version: str) -> None:
+        """Delete a version. Raises Conflict where an alias points to it."""
+        self._ignoring_absence("DeleteFunction", FunctionName=name, Qualifier=version)
+
+    def delete(self, name: str) -> None:
+        """Delete a function with its versions, aliases and URLs."""
+        self._ignoring_absence("DeleteFunction", FunctionName=name)
+
+    def tag(self, arn: str, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        self._lambda.call("TagResource", Resource=arn, Tags=dict(tags))
+
+    def alias(self, name: str, alias: str) -> dict[str, Any] | None:
+        """Return an alias: `FunctionVersion`, `Description`, `RevisionId`, `AliasArn`."""
+        try:
+            return self._lambda.call("GetAlias", FunctionName=name, Name=alias)
+        except NotFound:
+            return None
+
+    def create_alias(self, name: str, alias: str, version: str, description: str) -> dict[str, Any]:
+        """Create an alias. Raises Conflict where it exists."""
+        return self._lambda.call(
+            "CreateAlias", FunctionName=name, Name=alias, FunctionVersion=version, Description=description
+        )
+
+    def move_alias(self, name: str, alias: str, version: str, description: str, revision: str) -> dict[str, Any]:
+        """Point an alias, and all traffic of it, to a version. Raises Conflict where the revision is not current."""
+        return self._lambda.call(
+            "UpdateAlias", FunctionName=name, Name=alias, FunctionVersion=version, Description=description,
+            RevisionId=revision, RoutingConfig={"AdditionalVersionWeights": {}},
+        )  # fmt: skip
+
+    def url(self, name: str, qualifier: str) -> dict[str, Any] | None:
+        """Return the Function URL of an alias: `FunctionUrl`, `AuthType`, `InvokeMode`."""
+        try:
+            return self._lambda.call("GetFunctionUrlConfig", FunctionName=name, Qualifier=qualifier)
+        except NotFound:
+            return None
+
+    def create_url(self, name: str, qualifier: str, settings: Mapping[str, Any]) -> str:
+        """Give an alias a URL and return it."""
+        answer = self._lambda.call("CreateFunctionUrlConfig", FunctionName=name, Qualifier=qualifier, **settings)
+        return str(answer["FunctionUrl"])
+
+    def update_url(self, name: str, qualifier: str, settings: Mapping[str, Any]) -> None:
+        """Change the settings of a URL."""
+        self._lambda.call("UpdateFunctionUrlConfig", FunctionName=name, Qualifier=qualifier, **settings)
+
+    def delete_url(self, name: str, qualifier: str) -> None:
+        """Take the URL away; the same one cannot be had again."""
+        self._ignoring_absence("DeleteFunctionUrlConfig", FunctionName=name, Qualifier=qualifier)
+
+    def statements(self, name: str, qualifier: str) -> list[dict[str, Any]]:
+        """Return the statements of the policy that says who may invoke an alias."""
+        try:
+            answer = self._lambda.call("GetPolicy", FunctionName=name, Qualifier=qualifier)
+        except NotFound:
+            return []
+        found: list[dict[str, Any]] = json.loads(answer["Policy"])["Statement"]
+        return found
+
+    def grant(self, name: str, qualifier: str, permission: Mapping[str, Any]) -> None:
+        """Add a statement, under the names of AddPermission."""
+        self._lambda.call("AddPermission", FunctionName=name, Qualifier=qualifier, **permission)
+
+    def revoke(self, name: str, qualifier: str, statement_id: str) -> None:
+        """Remove a statement."""
+        self._ignoring_absence("RemovePermission", FunctionName=name, Qualifier=qualifier, StatementId=statement_id)
+
+    def reserve(self, name: str, concurrency: int | None) -> None:
+        """Reserve concurrency for a function, or give it back."""
+        if concurrency is None:
+            self._lambda.call("DeleteFunctionConcurrency", FunctionName=name)
+        else:
+            self._lambda.call("PutFunctionConcurrency", FunctionName=name, ReservedConcurrentExecutions=concurrency)
+
+    def provisioned(self, name: str, qualifier: str) -> int:
+        """Return how many instances of an alias are asked to be initialised at all times."""
+        try:
+            answer = self._lambda.call("GetProvisionedConcurrencyConfig", FunctionName=name, Qualifier=qualifier)
+        except NotFound:
+            return 0
+        return int(answer["RequestedProvisionedConcurrentExecutions"])
+
+    def provision(self, name: str, qualifier: str, count: int) -> None:
+        """Ask for instances that are initialised at all times."""
+        if count:
+            self._lambda.call(
+                "PutProvisionedConcurrencyConfig", FunctionName=name, Qualifier=qualifier,
+                ProvisionedConcurrentExecutions=count,
+            )  # fmt: skip
+        else:
+            self._ignoring_absence("DeleteProvisionedConcurrencyConfig", FunctionName=name, Qualifier=qualifier)
+
+    def invoke(self, name: str, qualifier: str, event: Any, timeout: float) -> Answer:
+        """Invoke a version or alias once and wait at most `timeout` seconds for the answer. Never repeated."""
+        service = self._session.service("lambda", self._lambda.region, read_timeout=timeout, attempts=1)
+        answer = service.call(
+            "Invoke", FunctionName=name, Qualifier=qualifier, LogType="Tail", Payload=json.dumps(event).encode()
+        )
+        log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
+        return Answer(answer["Payload"].read(), answer.get("FunctionError", ""), log, answer.get("ExecutedVersion", ""))
+
+    def free_concurrency(self) -> int:
+        """Return how much concurrency of the account no function has for itself."""
+        return int(self._lambda.call("GetAccountSettings")["AccountLimit"]["UnreservedConcurrentExecutions"])
+
+    def _when_role_is_known(self, operation: str, parameters: Mapping[str, Any], report: Report) -> None:
+        def attempt() -> bool | None:
+            try:
+                self._lambda.call(operation, **parameters)
+            except InvalidRequest as error:
+                if any(one in str(error) for one in _ROLE_UNKNOWN):
+                    return None
+                raise
+            return True
+
+        wait(
+            attempt, "the new role to be known to Lambda", timeout=ROLE_TIMEOUT, report=report,
+            hint=f"Does {parameters.get('Role', 'the role')} exist, and may lambda.amazonaws.com assume it?",
+        )  # fmt: skip
+
+    def _ignoring_absence(self, operation: str, **parameters: Any) -> None:
+        try:
+            self._lambda.call(operation, **parameters)
+        except NotFound:
+            pass

@@ -18,7 +18,7 @@ TYPES = {
 }  # fmt: skip
 KNOWN = {
     "$defs", "$ref", "$schema", "additionalProperties", "anyOf", "default", "description", "enum", "exclusiveMinimum",
-    "items", "maximum", "minimum", "pattern", "patternProperties", "properties", "propertyNames", "required", "title",
+    "items", "maximum", "minItems", "minimum", "pattern", "patternProperties", "properties", "propertyNames", "required", "title",
     "type",
 }  # fmt: skip
 
@@ -49,6 +49,8 @@ def wrong(value, schema, path="$"):
     ):
         yield f"{path}: bounds"
     if isinstance(value, list):
+        if len(value) < schema.get("minItems", 0):
+            yield f"{path}: minItems"
         for index, item in enumerate(value):
             yield from wrong(item, schema.get("items", {}), f"{path}[{index}]")
     if isinstance(value, dict):
@@ -72,6 +74,9 @@ def test_example_fits():
 
 
 SAMPLES = [
+    "name: x\nhealth: {status: []}",
+    "name: x\nhealth: {status: [2xx, 404]}",
+    "name: x\nhealth: {status: [7xx]}",
     "name: x",
     "name: 3x",
     "nam: x",

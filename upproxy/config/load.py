@@ -66,7 +66,7 @@ class Config:
             streaming=settings.endpoint in ("function_url", "rest_api"),
             triggers=settings.triggers.path if settings.triggers else None,
         )
-        sections = settings.model_dump(mode="json", include={"proxy", "logs", "health"})
+        sections = settings.model_dump(mode="json", include={"proxy", "logs"})
         return {
             "manifest_version": VERSION,
             "name": settings.name,
@@ -82,7 +82,7 @@ class Config:
             },
             "events": vars(events),
             "logs": {**sections["logs"], "redact": [*settings.logs.redact, *middleware.secrets(settings)]},
-            "health": sections["health"],
+            "health": {"path": settings.health.path, "timeout": settings.health.timeout},
             "middleware": self._middleware(),
         }
 

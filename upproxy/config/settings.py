@@ -31,6 +31,7 @@ from upproxy.config.values import (
     PythonVersion,
     Seconds,
     Size,
+    Statuses,
     Text,
     UrlPath,
     Variable,
@@ -73,6 +74,12 @@ class Vpc(Strict):
     """Security group ids."""
 
 
+# The days that CloudWatch knows (PutRetentionPolicy).
+LogRetention = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+
+
 class Lambda(Strict):
     """The function's own settings."""
 
@@ -102,6 +109,8 @@ class Lambda(Strict):
     """How many instances are kept initialised at all times."""
     url_auth: Literal["none", "iam"] = "none"
     """Who may call the Function URL: everybody, or callers that AWS has authenticated."""
+    log_retention: LogRetention | None = 30
+    """Days that log lines are kept; null for ever."""
     accelerate: bool = False
     """Upload through S3 Transfer Acceleration."""
     tags: dict[str, Text] = {}
@@ -115,7 +124,7 @@ class Lambda(Strict):
 
 
 if TYPE_CHECKING:
-    from upproxy.proxy.manifest import HealthOptions as Health
+    from upproxy.proxy.manifest import HealthOptions as HealthCheck
     from upproxy.proxy.manifest import LogOptions as Logs
     from upproxy.proxy.manifest import UpstreamOptions as Proxy
 else:
@@ -159,11 +168,18 @@ else:
         ],
         metrics=Annotated[bool, Field(description="Write metrics for CloudWatch, in a line beside it.")],
     )
-    Health = derive(
+    HealthCheck = derive(
         manifest.HealthOptions,
         path=Annotated[UrlPath, Field(description="What the deploy asks the new release for.")],
-        timeout=Annotated[Seconds, Field(description="Seconds that it has to answer with a status below 400.")],
+        timeout=Annotated[Seconds, Field(description="Seconds that it has to answer.")],
     )
+
+
+class Health(HealthCheck):
+    """What a new release has to answer before it goes live."""
+
+    status: Annotated[list[Statuses], Field(min_length=1)] = ["2xx", "3xx"]
+    """The statuses that it may answer with: one such as 200, or a hundred such as 2xx."""
 
 
 class Hooks(Strict):
@@ -245,8 +261,8 @@ class Action(Strict):
 class Release(Strict):
     """Published releases."""
 
-    retain: Annotated[int, Field(ge=1)] = 10
-    """How many are kept to roll back to."""
+    retain: Annotated[int, Field(ge=1)] = 5
+    """How many `upproxy prune` keeps to roll back to."""
 
 
 class Triggers(Strict):

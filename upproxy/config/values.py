@@ -143,6 +143,7 @@ PathPattern = Annotated[str, AfterValidator(_pattern)]
 Network = Annotated[str, AfterValidator(_network)]
 FieldName = Annotated[str, AfterValidator(_field_name)]
 FieldValue = Annotated[Text, AfterValidator(_field_value)]
+Statuses = Annotated[int, Field(ge=200, le=599)] | Literal["2xx", "3xx", "4xx", "5xx"]
 MediaType = Annotated[str, Field(pattern=MEDIA_TYPE)]
 
 

@@ -202,12 +202,10 @@ class Functions:
         else:
             self._ignoring_absence("DeleteProvisionedConcurrencyConfig", FunctionName=name, Qualifier=qualifier)
 
-    def invoke(self, name: str, qualifier: str, event: Any, timeout: float) -> Answer:
+    def invoke(self, name: str, qualifier: str, event: bytes, timeout: float) -> Answer:
         """Invoke a version or alias once and wait at most `timeout` seconds for the answer. Never repeated."""
         service = self._session.service("lambda", self._lambda.region, read_timeout=timeout, attempts=1)
-        answer = service.call(
-            "Invoke", FunctionName=name, Qualifier=qualifier, LogType="Tail", Payload=json.dumps(event).encode()
-        )
+        answer = service.call("Invoke", FunctionName=name, Qualifier=qualifier, LogType="Tail", Payload=event)
         log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
         return Answer(answer["Payload"].read(), answer.get("FunctionError", ""), log, answer.get("ExecutedVersion", ""))
 

@@ -7,6 +7,7 @@ umask. Packed members of one archive can be put into another as they are, so tha
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 import struct
@@ -70,10 +71,16 @@ def _pack(member: Member) -> Packed:
     )
 
 
+def content(members: Iterable[Packed]) -> bytes:
+    """Return an archive. Raises BuildError."""
+    file = io.BytesIO()
+    _write(file, _ordered(members))
+    return file.getvalue()
+
+
 def write(path: str, members: Iterable[Packed]) -> None:
     """Write an archive, aside and then in one step: nobody ever sees half of it. Raises BuildError, and OSError."""
-    ordered = sorted(members, key=lambda member: member.name.encode())
-    _check(ordered)
+    ordered = _ordered(members)
     aside = f"{path}.{os.getpid()}.part"
     try:
         with open(aside, "xb") as file:
@@ -87,15 +94,18 @@ def write(path: str, members: Iterable[Packed]) -> None:
         raise
 
 
-def _check(members: Sequence[Packed]) -> None:
-    for one, other in pairwise(members):
+def _ordered(members: Iterable[Packed]) -> list[Packed]:
+    """Return members in the order of an archive. Raises BuildError where they do not make one."""
+    ordered = sorted(members, key=lambda member: member.name.encode())
+    for one, other in pairwise(ordered):
         if one.name == other.name:
             raise BuildError(f"there are two files for {one.name}")
-    if len(members) > MAX_MEMBERS or sum(len(member.data) + 512 for member in members) > MAX_SIZE:
+    if len(ordered) > MAX_MEMBERS or sum(len(member.data) + 512 for member in ordered) > MAX_SIZE:
         raise BuildError(
-            f"{len(members)} files of {sum(member.size for member in members) >> 20} MB are more than a zip can hold",
+            f"{len(ordered)} files of {sum(member.size for member in ordered) >> 20} MB are more than a zip can hold",
             "Leave some out with .upignore, or build a container image: `upproxy build --image`.",
         )
+    return ordered
 
 
 def _write(file: BinaryIO, members: Sequence[Packed]) -> None:

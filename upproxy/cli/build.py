@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -49,16 +51,61 @@ def command(
         raise UsageError(f"--layer and --{'image' if image else 'check'} do not go together")
 
     # Not at the top: the help of this command should not wait for them.
-    from upproxy import build, config
-    from upproxy.build import archive, hooks, target
+    from upproxy.build import archive
     from upproxy.build import image as images
 
     output = call.output
     stage = call.stage or STAGE
     directory = os.path.realpath(call.directory)
-    found = config.load(directory, stage)
     name = "image" if image else "layer.zip" if layer else f"{stage}.zip"
     path = os.path.abspath(path or os.path.join(directory, FOLDER, name))
+    asked = {"allow_sdist": allow_sdist, "anew": no_cache, "managed": not image, "skip": path}
+    try:
+        with building(call, stage, asked, layer=layer) as built:
+            artefact = built.artefact
+            _make_folder(directory, path)
+            if image:
+                images.write(path, artefact, built.config)
+            else:
+                archive.write(path, artefact.members)
+                _warn_of_size(output, artefact)
+            document = _described(path, artefact, image=image)
+            if checking:
+                document["check"] = _checked(output, built)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise BuildFailed(f"cannot write {error.filename or path}: {error.strerror}") from None
+    if output.as_json:
+        output.document(document)
+        return
+    if size:
+        _show_sizes(output, artefact)
+    output.text(path)
+
+
+class Built(NamedTuple):
+    """A project that was built: how, and from what."""
+
+    config: Config
+    builder: Builder
+    artefact: Artefact
+
+
+@contextmanager
+def building(call: Call, stage: str, asked: Mapping[str, Any], *, layer: bool = False) -> Iterator[Built]:
+    """Build a project, or the proxy alone as a layer, with the hooks around it, and tell of it.
+
+    `asked` are the options of `build.Options`. What is done with the artefact comes before `postbuild` and `clean`.
+    Raises ConfigError and BuildError.
+    """
+    from upproxy import build, config
+    from upproxy.build import hooks, target
+    from upproxy.build import image as images
+
+    output = call.output
+    directory = os.path.realpath(call.directory)
+    found = config.load(directory, stage)
 
     def hook(name: str) -> None:
         if not layer:
@@ -70,34 +117,17 @@ def command(
         hook("build")
         if found.settings.hooks.prebuild or found.settings.hooks.build:
             found = config.load(directory, stage)  # what they made may be the app
-        for_ = images.target(found) if image else target.of(found)
+        options = build.Options(**asked)
+        for_ = target.of(found) if options.managed else images.target(found)
         output.note(f"{found.name} for {for_}: {'the proxy alone' if layer else found.found}")
-        options = build.Options(allow_sdist=allow_sdist, anew=no_cache, managed=not image, skip=path)
         with output.progress() as report:
             builder = build.Builder(for_, options, report)
             artefact = builder.layer() if layer else builder.project(found)
-            _make_folder(directory, path)
-            if image:
-                images.write(path, artefact, found)
-            else:
-                archive.write(path, artefact.members)
-        _tell(output, artefact, (*found.warnings, *_too_large(artefact, image=image)), verbose=call.verbose)
-        document = _described(path, artefact, image=image)
-        if checking:
-            document["check"] = _checked(output, builder, artefact, found)
+        _tell(output, artefact, found.warnings, verbose=call.verbose)
+        yield Built(found, builder, artefact)
         hook("postbuild")
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise BuildFailed(f"cannot write {error.filename or path}: {error.strerror}") from None
     finally:
         hook("clean")
-    if output.as_json:
-        output.document(document)
-        return
-    if size:
-        _show_sizes(output, artefact)
-    output.text(path)
 
 
 def _make_folder(directory: str, path: str) -> None:
@@ -110,10 +140,11 @@ def _make_folder(directory: str, path: str) -> None:
             file.write("*\n")
 
 
-def _too_large(artefact: Artefact, *, image: bool) -> list[str]:
+def _warn_of_size(output: Output, artefact: Artefact) -> None:
     from upproxy.build import size
 
-    return [] if image else size.warnings(artefact.members)
+    for warning in size.warnings(artefact.members):
+        output.warn(warning)
 
 
 def _tell(output: Output, artefact: Artefact, warnings: tuple[str, ...], *, verbose: bool) -> None:
@@ -152,10 +183,11 @@ def _show_sizes(output: Output, artefact: Artefact) -> None:
     output.bars("The largest files", size.files(artefact.members, _FILES), units)
 
 
-def _checked(output: Output, builder: Builder, artefact: Artefact, found: Config) -> dict[str, Any]:
+def _checked(output: Output, built: Built) -> dict[str, Any]:
     from upproxy.build import size
     from upproxy.cli import check
 
+    found, builder, artefact = built
     target = artefact.target
     if builder.interpreter is None or not target.runs_here:
         raise BuildFailed(

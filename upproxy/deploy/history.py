@@ -1,0 +1,110 @@
+"""The releases of a stage: published versions, and which of them were live.
+
+There is no state of our own. What a version was made from is in its description. The alias's description has the
+versions that were live before, the last one first, and changes in the same call as the version that it points to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from upproxy.aws.functions import Functions
+from upproxy.deploy import commit
+from upproxy.deploy.commit import Commit
+from upproxy.deploy.errors import NotDeployed
+from upproxy.deploy.names import ALIAS, Names
+
+_BEFORE = "before: "
+_KEPT = 30  # versions that are remembered: their numbers fit into a description, whatever they are
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published version. `sha256` is that of its zip, in base64; `size` in bytes; `served` says that it was live."""
+
+    version: str
+    commit: Commit
+    at: datetime | None
+    sha256: str
+    size: int
+    live: bool
+    previous: bool
+    served: bool
+
+
+@dataclass(frozen=True)
+class History:
+    """All releases of a stage, the oldest first, and the alias that says which is live."""
+
+    releases: tuple[Release, ...]
+    alias: Mapping[str, Any]
+
+    @property
+    def live(self) -> str:
+        """The version that is live."""
+        return str(self.alias["FunctionVersion"])
+
+    @property
+    def previous(self) -> Release | None:
+        """The release to roll back to: the last one before this that was live and is still there."""
+        return next((one for one in self.releases if one.previous), None)
+
+    def find(self, reference: str, sha: str | None) -> Release:
+        """Return the newest release of a version's number or of a commit, by the start of its hash.
+
+        `sha` is the commit that the reference stands for as a tag or branch. Raises NotDeployed.
+        """
+        for release in self.releases:
+            if release.version == reference.removeprefix("v"):
+                return release
+        for wanted in filter(None, (sha, reference if re.fullmatch("[0-9a-f]{7,40}", reference) else None)):
+            for release in reversed(self.releases):
+                found = release.commit.sha
+                if found and (wanted.startswith(found) or found.startswith(wanted)):
+                    return release
+        raise NotDeployed(
+            f"there is no release {reference}", "`upproxy deploys` lists the versions and commits that there are."
+        )
+
+
+def read(functions: Functions, names: Names) -> History:
+    """Ask AWS for the releases of a stage. Raises NotDeployed where there is none, and AwsError."""
+    alias = functions.alias(names.function, ALIAS)
+    if alias is None:
+        raise NotDeployed(f"{names.app} is not deployed to {names.stage}", f"`upproxy deploy {names.stage}` does that.")
+    return history(functions.versions(names.function), alias)
+
+
+def history(versions: Sequence[Mapping[str, Any]], alias: Mapping[str, Any]) -> History:
+    """Put versions and the alias together, in the shapes of Lambda's API."""
+    live = str(alias["FunctionVersion"])
+    before = lived_before(alias)
+    there = {str(one["Version"]) for one in versions}
+    previous = next((one for one in before if one in there), None)
+    releases = []
+    for one in versions:
+        version = str(one["Version"])
+        made_from, at = commit.read(one.get("Description", ""))
+        releases.append(
+            Release(
+                version, made_from, at, one["CodeSha256"], one["CodeSize"],
+                live=version == live, previous=version == previous, served=version == live or version in before,
+            )
+        )  # fmt: skip
+    return History(tuple(releases), alias)
+
+
+def lived_before(alias: Mapping[str, Any]) -> list[str]:
+    """Return the versions that were live before the one that is, the last one first."""
+    found = alias.get("Description", "").partition(_BEFORE)[2]
+    return re.findall(r"\d+", found)
+
+
+def succession(before: Iterable[str], live: str) -> str:
+    """Return the alias's description once `live` is; a version that is live again is not before itself."""
+    seen = list(dict.fromkeys(one for one in before if one != live))[:_KEPT]
+    return _BEFORE + ", ".join(seen) if seen else "the first release"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import base64
 import json
+import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from upproxy.aws.errors import AwsError, Conflict, InvalidRequest, NotFound
-from upproxy.aws.session import Session
+from upproxy.aws.errors import AwsError, Conflict, InvalidRequest, NotFound, Unreachable
+from upproxy.aws.session import READ_TIMEOUT, Session
 from upproxy.aws.waiting import wait
 
 SETTLE_TIMEOUT = 300.0  # seconds that an update may take; the first one in a VPC takes minutes
@@ -51,10 +52,15 @@ class Functions:
         except NotFound:
             return None
 
-    def code(self, name: str, qualifier: str) -> str:
-        """Return an address from which the zip of a version can be fetched for ten minutes."""
+    def download(self, name: str, qualifier: str) -> bytes:
+        """Fetch the zip of a version."""
         location: str = self._lambda.call("GetFunction", FunctionName=name, Qualifier=qualifier)["Code"]["Location"]
-        return location
+        try:
+            with urllib.request.urlopen(location, timeout=READ_TIMEOUT) as answer:  # noqa: S310  # AWS says where
+                content: bytes = answer.read()
+        except OSError as error:
+            raise Unreachable(f"the code of {name} cannot be fetched: {error}", operation="GetFunction") from None
+        return content
 
     def versions(self, name: str) -> list[dict[str, Any]]:
         """Return the configurations of all published versions, the oldest first."""

@@ -152,19 +152,28 @@ def digest(path: str) -> str:
 def read(path: str) -> list[Packed]:
     """Read an archive that `write` wrote. Raises OSError, and zipfile.BadZipFile for anything else."""
     with open(path, "rb") as file:
-        content = memoryview(file.read())
-        with zipfile.ZipFile(file) as archive:
-            return [
-                Packed(
-                    info.filename,
-                    content[
-                        (start := info.header_offset + _LOCAL.size + len(info.orig_filename.encode())) : start
-                        + info.compress_size
-                    ],
-                    info.file_size,
-                    info.CRC,
-                    info.compress_type,
-                    bool(info.external_attr >> 16 & 0o100),
-                )
-                for info in archive.infolist()
-            ]
+        return members(file.read())
+
+
+def members(content: bytes) -> list[Packed]:
+    """Return the files of an archive. Raises zipfile.BadZipFile."""
+    view = memoryview(content)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return [
+            Packed(
+                info.filename,
+                view[(start := _start(view, info)) : start + info.compress_size],
+                info.file_size,
+                info.CRC,
+                info.compress_type,
+                bool(info.external_attr >> 16 & 0o100),
+            )
+            for info in archive.infolist()
+        ]
+
+
+def _start(content: memoryview, info: zipfile.ZipInfo) -> int:
+    """Return where the data of a file begin: behind its own header, whose extra field may be another one."""
+    header = content[info.header_offset : info.header_offset + _LOCAL.size]
+    *_, name, extra = _LOCAL.unpack(header)
+    return info.header_offset + _LOCAL.size + int(name) + int(extra)

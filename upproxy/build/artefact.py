@@ -7,8 +7,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from upproxy import __version__
 from upproxy.build import archive, bytecode, cache, dependencies, interpreter, source, uv
@@ -21,6 +22,7 @@ from upproxy.build.source import LeftOut
 from upproxy.build.target import Target
 from upproxy.config import Config
 
+MANIFEST = ".upproxy/manifest.json"
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _FOREIGN = frozenset(("node", "npm", "npx", "yarn", "pnpm", "bun", "deno", "go", "ruby", "php", "java", "dotnet"))
 _RUNNERS = frozenset(("uv", "poetry", "pipenv", "pdm", "hatch", "rye"))
@@ -48,6 +50,11 @@ class Artefact:
     left_out: list[LeftOut] = field(default_factory=list)
 
 
+def manifest_member(manifest: Mapping[str, Any]) -> Member:
+    """Return the file that has a stage's manifest; nothing else in an artefact depends on the stage."""
+    return Member(MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
+
+
 class Builder:
     """Puts an artefact together. `report` is called with a sentence before each step that may take long.
 
@@ -69,11 +76,11 @@ class Builder:
     def project(self, config: Config) -> Artefact:
         """Build a whole project. Raises BuildError and ConfigError."""
         _check_command(config, managed=self._options.managed)
-        manifest = json.dumps(config.manifest(), indent=1, ensure_ascii=False) + "\n"
+        manifest = manifest_member(config.manifest())
         self._source(config)
         self._files(
             bootstrap(self._target, ".upproxy/bootstrap", config.settings.environment.get(VARIABLE, "")),
-            Member(".upproxy/manifest.json", manifest.encode()),
+            manifest,
         )
         self._proxy(".upproxy/", "/var/task")
         if config.app.command is not None:

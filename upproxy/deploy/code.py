@@ -5,28 +5,52 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Callable, Iterable
+import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from upproxy.aws.artefacts import Artefacts
 from upproxy.build import archive, size
 from upproxy.build.archive import Packed
+from upproxy.build.artefact import MANIFEST, manifest_member
+from upproxy.build.errors import BuildError
 
 _MB = 1_000_000
 
 
 @dataclass(frozen=True)
 class Code:
-    """A zip. `app` is the app's name, under which it is kept where it goes through S3."""
+    """A zip. `function` is the name of what it is for, under which it is kept where it goes through S3."""
 
-    app: str
+    function: str
     content: bytes = field(repr=False)
 
     @classmethod
-    def of(cls, app: str, members: Iterable[Packed]) -> Code:
-        """Put the files of an artefact together. Raises BuildError."""
-        return cls(app, archive.content(members))
+    def of(cls, function: str, members: Sequence[Packed]) -> Code:
+        """Put the files of an artefact together. Raises BuildError, also for more than Lambda takes."""
+        unzipped = size.total(members).unzipped
+        if unzipped > size.MAX_UNZIPPED:
+            raise BuildError(size.warnings(members)[0], "`upproxy build --size` shows what makes it large.")
+        return cls(function, archive.content(members))
+
+    def with_manifest(self, function: str, manifest: Mapping[str, Any]) -> Code:
+        """Return the same code for another stage: all of it but the manifest as it is. Raises BuildError."""
+        try:
+            members = archive.members(self.content)
+        except zipfile.BadZipFile as error:
+            raise BuildError(f"what is deployed is no zip: {error}") from None
+        found = next((one for one in members if one.name == MANIFEST), None)
+        if found is None:
+            raise BuildError(f"what is deployed has no {MANIFEST}: it was not built by upproxy")
+        if _built_for(json.loads(archive.unpacked(found))) != _built_for(manifest):
+            raise BuildError(
+                "the stages differ in what starts the app or checks tokens, so that they need builds of their own",
+                "Deploy the stage instead of promoting to it.",
+            )
+        own = archive.pack([manifest_member(manifest)])
+        return Code.of(function, [*(one for one in members if one is not found), *own])
 
     @property
     def size(self) -> int:
@@ -41,7 +65,7 @@ class Code:
     @property
     def key(self) -> str:
         """Its name in S3, which follows from what is in it."""
-        return key(self.app, self.sha256)
+        return key(self.function, self.sha256)
 
     def sent(self, artefacts: Artefacts, report: Callable[[str], None]) -> dict[str, Any]:
         """Return the code under the names of Lambda's API, uploaded to S3 before where it is too large for a call."""
@@ -53,9 +77,15 @@ class Code:
         return artefacts.reference(self.key)
 
 
-def key(app: str, sha256: str) -> str:
+def key(function: str, sha256: str) -> str:
     """Return the name in S3 of a zip with a digest as Lambda tells it."""
-    return f"{app}/{base64.b64decode(sha256).hex()}.zip"
+    return f"{function}/{base64.b64decode(sha256).hex()}.zip"
+
+
+def _built_for(manifest: Mapping[str, Any]) -> tuple[Any, bool]:
+    """Return what of a manifest decides which packages are built in: the app's command, and whether it has tokens."""
+    rules = (manifest["middleware"].get("auth") or {}).get("rules") or ()
+    return (manifest["upstream"] or {}).get("command"), any(rule.get("jwt") for rule in rules)
 
 
 def _told(total: int, report: Callable[[str], None]) -> Callable[[int], None]:

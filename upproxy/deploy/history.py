@@ -7,7 +7,7 @@ versions that were live before, the last one first, and changes in the same call
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from upproxy.deploy.errors import NotDeployed
 from upproxy.deploy.names import ALIAS, Names
 
 _BEFORE = "before: "
+_FIRST = "the first release"
 _KEPT = 30  # versions that are remembered: their numbers fit into a description, whatever they are
 
 
@@ -34,6 +35,12 @@ class Release:
     live: bool
     previous: bool
     served: bool
+
+    @property
+    def title(self) -> str:
+        """What to call it in a sentence."""
+        commit = f" ({self.commit.sha}{'+' if self.commit.changed else ''})" if self.commit.sha else ""
+        return f"version {self.version}{commit}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,15 @@ def lived_before(alias: Mapping[str, Any]) -> list[str]:
     return re.findall(r"\d+", found)
 
 
-def succession(before: Iterable[str], live: str) -> str:
-    """Return the alias's description once `live` is; a version that is live again is not before itself."""
-    seen = list(dict.fromkeys(one for one in before if one != live))[:_KEPT]
-    return _BEFORE + ", ".join(seen) if seen else "the first release"
+def succession(alias: Mapping[str, Any] | None, live: str) -> str:
+    """Return the alias's description once `live` is; `alias` is None where there was none.
+
+    A version that was live before is so with those that were live before it: what has been rolled back does not come
+    back by a second rollback.
+    """
+    if alias is None:
+        return _FIRST
+    before = lived_before(alias)
+    was = str(alias["FunctionVersion"])
+    seen = before[before.index(live) + 1 :] if live in before else [was, *before] if live != was else before
+    return _BEFORE + ", ".join(seen[:_KEPT]) if seen else _FIRST

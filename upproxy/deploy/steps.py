@@ -186,12 +186,12 @@ def move(functions: Functions, name: str, alias: Mapping[str, Any] | None, versi
 
     `alias` is what was found in the beginning: if another deploy has moved it since, its revision is another one.
     """
+    description = history.succession(alias, version)
     with _first_come():
         if alias is None:
-            functions.create_alias(name, ALIAS, version, history.succession([], version))
+            functions.create_alias(name, ALIAS, version, description)
         else:
-            before = [str(alias["FunctionVersion"]), *history.lived_before(alias)]
-            functions.move_alias(name, ALIAS, version, history.succession(before, version), alias["RevisionId"])
+            functions.move_alias(name, ALIAS, version, description, alias["RevisionId"])
 
 
 def fingerprint(configuration: Mapping[str, Any]) -> str:

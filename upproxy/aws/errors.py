@@ -91,14 +91,14 @@ _CODES: dict[type[AwsError], str] = {
     Conflict: """
         AlreadyExistsException BucketAlreadyExists BucketAlreadyOwnedByYou BucketNotEmpty ConcurrentModification
         ConcurrentModificationException ConditionalRequestConflict ConflictException EntityAlreadyExists
-        OperationAborted PreconditionFailedException ResourceAlreadyExistsException ResourceConflictException
-        ResourceInUseException""",
+        OperationAborted ParameterAlreadyExists PreconditionFailedException ResourceAlreadyExistsException
+        ResourceConflictException ResourceInUseException TooManyUpdates""",
     QuotaExceeded: """
         CodeStorageExceededException LimitExceeded LimitExceededException ParameterLimitExceeded
-        ServiceQuotaExceededException TooManyBuckets""",
+        ParameterMaxVersionLimitExceeded ServiceQuotaExceededException TooManyBuckets""",
     NotFound: """
-        404 ChangeSetNotFound NoSuchBucket NoSuchEntity NoSuchHostedZone NoSuchKey NoSuchTagSet NotFoundException
-        ParameterNotFound ProvisionedConcurrencyConfigNotFoundException ResourceNotFoundException""",
+        404 ChangeSetNotFound InvalidResourceId NoSuchBucket NoSuchEntity NoSuchHostedZone NoSuchKey NoSuchTagSet
+        NotFoundException ParameterNotFound ProvisionedConcurrencyConfigNotFoundException ResourceNotFoundException""",
     InvalidRequest: """
         InvalidParameterValueException InvalidRequestContentException MalformedPolicyDocument ValidationError
         ValidationException""",

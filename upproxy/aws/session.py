@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from upproxy.aws.errors import CredentialsError, translated
 ATTEMPTS = 8  # of each call, the first one included
 CONNECT_TIMEOUT = 10  # seconds
 READ_TIMEOUT = 60  # seconds
+
+for _name in ("auth", "endpoint", "parsers"):  # would write what is sent and received, secrets among it, at DEBUG
+    logging.getLogger(f"botocore.{_name}").setLevel(logging.INFO)
 
 
 class Service:

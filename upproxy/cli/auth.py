@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from upproxy.cli.errors import UsageError
@@ -21,12 +19,7 @@ def command(call: Call, action: str) -> None:  # noqa: ARG001  # there is one so
     which other users of the machine could see.
     """
     output = call.output
-    if sys.stdin.isatty():
-        if not output.interactive:
-            raise UsageError("there is nobody to ask for the password", hint="Pipe it in, or run this in a terminal.")
-        password = click.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True).encode()
-    else:
-        password = sys.stdin.buffer.readline().rstrip(b"\r\n")
+    password = output.secret("password", twice=True).partition(b"\n")[0].rstrip(b"\r")
     hashed = str(scrypt.make(_checked(password)))
     if output.as_json:
         output.document({"hash": hashed})

@@ -55,6 +55,13 @@ class Unhealthy(CommandError):
 _LOWER_LAYERS = {
     "upproxy.config.errors.ConfigError": ("configuration", 2),
     "upproxy.build.errors.BuildError": ("build", 5),
+    "upproxy.deploy.environment.VariableError": ("usage", 2),
+    "upproxy.aws.errors.CredentialsError": ("permission", 3),
+    "upproxy.aws.errors.AccessDenied": ("permission", 3),
+    "upproxy.aws.errors.Conflict": ("conflict", 4),
+    "upproxy.aws.errors.QuotaExceeded": ("conflict", 4),
+    "upproxy.aws.errors.Throttled": ("conflict", 4),
+    "upproxy.aws.errors.AwsError": ("aws", 1),
 }
 """Codes and exit statuses of errors from below, by name, so that no layer is imported only to be told apart."""
 

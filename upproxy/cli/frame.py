@@ -25,6 +25,7 @@ COMMANDS = {
     "auth": ("upproxy.cli.auth", "Hash a password for up.yml."),
     "build": ("upproxy.cli.build", "Build the zip that Lambda runs, or the files of an image."),
     "config": ("upproxy.cli.config", "Print the resolved configuration, the manifest or the schema."),
+    "env": ("upproxy.cli.env", "Keep the app's secret variables."),
     "start": ("upproxy.cli.start", "Serve the app on this machine, the way Lambda will."),
     "version": ("upproxy.cli.version", "Print the version."),
 }
@@ -83,8 +84,9 @@ class _Commands(click.Group):
         command: click.Command = importlib.import_module(module).command
         command.name = cmd_name
         command.help = command.help or summary
-        taken = {name for option in command.params for name in option.opts}
-        command.params += [option for option in _shared_options() if not taken & set(option.opts)]
+        for one in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
+            taken = {name for option in one.params for name in option.opts}
+            one.params += [option for option in _shared_options() if not taken & set(option.opts)]
         return command
 
     def resolve_command(

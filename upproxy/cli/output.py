@@ -19,6 +19,7 @@ import click
 from upproxy.cli.errors import CommandError, UsageError
 
 _BAR = 30  # characters of the longest bar
+_SECRET = 1_000_000  # bytes of a secret after which no more is read
 _WIDTH = 120  # characters of a line that no terminal shows
 
 
@@ -76,6 +77,14 @@ class Output:
         with Console(stderr=True).status("") as status:
             yield status.update
 
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write data as lines of aligned columns under their names."""
+        lines = [columns, *rows]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for number, line in enumerate(lines):
+            text = "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+            _write(sys.stdout, click.style(text, bold=True) if number == 0 and self.coloured() else text)
+
     def bars(self, title: str, rows: Sequence[tuple[str, int, int]], units: tuple[str, str]) -> None:
         """Write data as a table: a name, two sizes in bytes under the names of `units`, and a bar for the first."""
         from rich.console import Console
@@ -113,6 +122,19 @@ class Output:
         if not self.interactive:
             raise UsageError(f"this needs an answer: {question}", hint="Run it in a terminal, or add --yes.")
         return click.confirm(question, err=True)
+
+    def secret(self, what: str, *, twice: bool = False) -> bytes:
+        """Read what nobody may see: in a terminal it is asked for and not shown, otherwise it is all of stdin.
+
+        Raises UsageError for a terminal with nobody to ask.
+        """
+        if not sys.stdin.isatty():
+            return sys.stdin.buffer.read(_SECRET)
+        if not self.interactive:
+            raise UsageError(f"there is nobody to ask for the {what}", hint="Pipe it in, or run this in a terminal.")
+        again = "Once more" if twice else False
+        typed: str = click.prompt(what[:1].upper() + what[1:], hide_input=True, confirmation_prompt=again, err=True)
+        return typed.encode(errors="surrogateescape")
 
     def _tell(self, level: str, message: str, prefix: str, colour: str | None = None) -> None:
         if self.as_json:

@@ -1,0 +1,3 @@
+from tests.aws.moto_server import aws
+
+__all__ = ["aws"]

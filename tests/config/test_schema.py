@@ -18,8 +18,8 @@ TYPES = {
 }  # fmt: skip
 KNOWN = {
     "$defs", "$ref", "$schema", "additionalProperties", "anyOf", "default", "description", "enum", "exclusiveMinimum",
-    "items", "maximum", "minItems", "minimum", "pattern", "patternProperties", "properties", "propertyNames", "required", "title",
-    "type",
+    "items", "maximum", "minItems", "minimum", "pattern", "patternProperties", "properties", "propertyNames",
+    "required", "title", "type",
 }  # fmt: skip
 
 

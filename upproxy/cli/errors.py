@@ -55,6 +55,9 @@ class Unhealthy(CommandError):
 _LOWER_LAYERS = {
     "upproxy.config.errors.ConfigError": ("configuration", 2),
     "upproxy.build.errors.BuildError": ("build", 5),
+    "upproxy.deploy.errors.Unhealthy": ("unhealthy", 6),
+    "upproxy.deploy.errors.NotOurs": ("conflict", 4),
+    "upproxy.deploy.errors.DeployError": ("failed", 1),
     "upproxy.deploy.environment.VariableError": ("usage", 2),
     "upproxy.aws.errors.CredentialsError": ("permission", 3),
     "upproxy.aws.errors.AccessDenied": ("permission", 3),

@@ -25,7 +25,12 @@ COMMANDS = {
     "auth": ("upproxy.cli.auth", "Hash a password for up.yml."),
     "build": ("upproxy.cli.build", "Build the zip that Lambda runs, or the files of an image."),
     "config": ("upproxy.cli.config", "Print the resolved configuration, the manifest or the schema."),
+    "deploy": ("upproxy.cli.deploy", "Build the app and let it go live on AWS."),
+    "deploys": ("upproxy.cli.deploys", "List the releases, and which of them is live."),
     "env": ("upproxy.cli.env", "Keep the app's secret variables."),
+    "promote": ("upproxy.cli.promote", "Release on one stage what is live on another."),
+    "prune": ("upproxy.cli.prune", "Delete old releases."),
+    "rollback": ("upproxy.cli.rollback", "Let an earlier release go live again."),
     "start": ("upproxy.cli.start", "Serve the app on this machine, the way Lambda will."),
     "version": ("upproxy.cli.version", "Print the version."),
 }

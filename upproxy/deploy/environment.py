@@ -25,7 +25,8 @@ from upproxy.deploy.names import APP_TAG, STAGE_TAG, Names
 LIMIT = 4096
 """Bytes that Lambda takes for all variables of a function: their JSON, so that names, quotes and commas count too."""
 WRAPPER = "/var/task/.upproxy/bootstrap"
-_CONFIGURATION = "UPPROXY_CONFIGURATION"
+FINGERPRINT = "UPPROXY_CONFIGURATION"
+"""The function's variable that has the fingerprint of its configuration, which so is a part of each version."""
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")  # EnvironmentVariableName of Lambda's API
 _RESERVED = re.compile(r"(AWS|LAMBDA|UPPROXY)_.*|PORT|UP_STAGE|UP_RESTARTS")
 _FROM_LAMBDA = frozenset(("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TZ"))  # and may be set all the same
@@ -144,7 +145,7 @@ def of_function(variables: Sequence[Variable], configuration: str) -> dict[str, 
     for variable in variables:
         check_name(variable.name)
     values = {variable.name: variable.value for variable in variables}
-    complete = {"AWS_LAMBDA_EXEC_WRAPPER": WRAPPER, _CONFIGURATION: configuration, **values}
+    complete = {"AWS_LAMBDA_EXEC_WRAPPER": WRAPPER, FINGERPRINT: configuration, **values}
     if (size := _size(complete)) > LIMIT:
         sizes = sorted(((_size({name: value}), name) for name, value in values.items()), reverse=True)
         largest = ", ".join(f"{name} {size:,}" for size, name in sizes[:_LARGEST])

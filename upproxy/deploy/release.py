@@ -52,7 +52,7 @@ class Deploy:
         self._wanted = wanted
         self._code = code
         self._commit = commit
-        self._report = report
+        self.report = report
         self._roles = Roles(session)
         self._role = FoundRole(None)
         self._runs: dict[str, Run] = {}
@@ -112,7 +112,7 @@ class Deploy:
     def _write_role(self) -> None:
         names, policy = self._one.names, self._one.policy
         if self._role.role is None:
-            self._report("create the role")
+            self.report("create the role")
             self._roles.create(names.role, _LAMBDA, self._one.tags, f"What {names.function} may do.")
         self._roles.allow(names.role, policy or ())
 
@@ -124,7 +124,7 @@ class Deploy:
             wanted=wanted, code=self._code, commit=self._commit, found=there, functions=functions,
             log_groups=log_groups,
             artefacts=Artefacts(session, region, bucket(session.account, region), accelerate=wanted.accelerate),
-            report=self._report if len(self._wanted) == 1 else lambda sentence: self._report(f"{region}: {sentence}"),
+            report=self.report if len(self._wanted) == 1 else lambda sentence: self.report(f"{region}: {sentence}"),
             version=str((there.alias or {}).get("FunctionVersion", "")),
             url=str((there.url or {}).get("FunctionUrl", "")),
         )  # fmt: skip

@@ -19,10 +19,11 @@ from upproxy.aws.log_groups import LogGroups
 from upproxy.deploy import gate, history
 from upproxy.deploy.code import Code
 from upproxy.deploy.commit import Commit
+from upproxy.deploy.environment import FINGERPRINT, concealing
 from upproxy.deploy.found import Found
 from upproxy.deploy.gate import Healthy
 from upproxy.deploy.names import ALIAS
-from upproxy.deploy.wanted import FINGERPRINT, Wanted
+from upproxy.deploy.wanted import Wanted
 from upproxy.warmer import warmer
 
 LATEST = "$LATEST"
@@ -74,14 +75,14 @@ def create_function(run: Run) -> None:
         **_configuration(wanted), "Architectures": [wanted.architecture], "PackageType": "Zip",
         "Code": run.code.sent(run.artefacts, run.report), "Tags": dict(wanted.tags),
     }  # fmt: skip
-    with _first_come():
+    with _first_come(), concealing(wanted.variables.values()):
         run.functions.create(parameters, run.report)
 
 
 def configure(run: Run) -> None:
     """Change the configuration of what is published next."""
     revision = run.functions.settled(run.name, LATEST, run.report)["RevisionId"]
-    with _first_come():
+    with _first_come(), concealing(run.wanted.variables.values()):
         run.functions.configure({**_configuration(run.wanted), "RevisionId": revision}, run.report)
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from upproxy.build.target import Target
 from upproxy.config import Config
+from upproxy.deploy import environment
+from upproxy.deploy.environment import Variable
 from upproxy.deploy.names import Names
 
-WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
-FINGERPRINT = "UPPROXY_CONFIGURATION"
-"""The function's variable that has the fingerprint of its configuration, which so is a part of each version."""
-
-_BOOTSTRAP = "/var/task/.upproxy/bootstrap"
 _HANDLER = "upproxy.proxy.runtime.handler.handler"  # not called: the wrapper takes the runtime's place
 _NETWORK_INTERFACES = (
     "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
@@ -50,7 +47,8 @@ class Health:
 class Wanted:
     """A stage as it shall be in every region.
 
-    `function` is its configuration under the names of Lambda's API, but for `variables`, among which are secrets.
+    `function` is its configuration under the names of Lambda's API, but for `variables`, among which are secrets;
+    `fingerprint` is of all of it.
     `policy` is that of our own role, None where `lambda.role` names one that exists. `retention` is in days, None for
     ever; `reserved` None for none. `url` has the settings of the Function URL, None for no URL. `warm` instances are
     thawed before traffic comes.
@@ -59,6 +57,7 @@ class Wanted:
     names: Names
     function: Mapping[str, Any]
     variables: Mapping[str, str] = field(repr=False)
+    fingerprint: str
     architecture: str
     policy: tuple[Statement, ...] | None
     tags: Mapping[str, str]
@@ -70,19 +69,11 @@ class Wanted:
     warm: int
     accelerate: bool
 
-    @property
-    def fingerprint(self) -> str:
-        """What the function's variable of this name has."""
-        return self.variables[FINGERPRINT]
 
+def of(config: Config, target: Target, account: Account, secrets: Sequence[Variable]) -> Wanted:
+    """Return what a configuration asks for in an account. `secrets` are the stage's variables, with their values.
 
-def of(
-    config: Config, target: Target, account: Account, secrets: Mapping[str, str], versions: Mapping[str, int]
-) -> Wanted:
-    """Return what a configuration asks for in an account.
-
-    `secrets` are the values of the stage's variables, which the function gets; `versions` those of their parameters,
-    which the fingerprint is of.
+    Raises VariableError for those that Lambda does not take.
     """
     settings = config.settings
     lambda_ = settings.lambda_
@@ -103,12 +94,13 @@ def of(
         "EphemeralStorage": {"Size": lambda_.ephemeral_storage},
         "SnapStart": {"ApplyOn": "PublishedVersions" if lambda_.snapstart else "None"},
     }
-    fingerprint = _fingerprint(function, lambda_.architecture, versions)
+    fingerprint = _fingerprint(function, lambda_.architecture, environment.fingerprint(secrets))
     by_url = settings.endpoint == "function_url" and settings.domain is None
     return Wanted(
         names=names,
         function=function,
-        variables={**secrets, WRAPPER: _BOOTSTRAP, FINGERPRINT: fingerprint},
+        variables=environment.of_function(secrets, fingerprint),
+        fingerprint=fingerprint,
         architecture=lambda_.architecture,
         policy=None if lambda_.role else _policy(config, names, account),
         tags=names.tags(lambda_.tags),
@@ -116,17 +108,21 @@ def of(
         reserved=lambda_.concurrency,
         provisioned=lambda_.provisioned,
         url=_url(lambda_.url_auth) if by_url else None,
-        health=Health(
-            path=settings.health.path, timeout=settings.health.timeout, statuses=tuple(settings.health.status)
-        ),
+        health=health_of(config),
         warm=settings.warm.count,
         accelerate=lambda_.accelerate,
     )  # fmt: skip
 
 
-def _fingerprint(function: Mapping[str, Any], architecture: str, versions: Mapping[str, int]) -> str:
-    document = [function, architecture, versions]
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:24]
+def health_of(config: Config) -> Health:
+    """Return what a release of a stage has to answer."""
+    health = config.settings.health
+    return Health(path=health.path, timeout=health.timeout, statuses=tuple(health.status))
+
+
+def _fingerprint(function: Mapping[str, Any], architecture: str, secrets: Sequence[tuple[str, int, str]]) -> str:
+    document = json.dumps([function, architecture, secrets], sort_keys=True)
+    return hashlib.sha256(document.encode()).hexdigest()
 
 
 def _url(auth: str) -> dict[str, str]:

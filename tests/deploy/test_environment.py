@@ -26,6 +26,7 @@ from upproxy.deploy.environment import (
     of_function,
     unset,
 )
+from upproxy.deploy.errors import NotOurs
 from upproxy.deploy.names import Names
 
 NAMES = Names("shop", "staging")
@@ -105,7 +106,7 @@ def test_what_others_made_is_neither_changed_nor_removed(variables, ssm):
     path = "/upproxy/shop/staging/THEIRS"
     ssm.put_parameter(Name=path, Value="theirs", Type="String")
     for change in (lambda: variables.add("THEIRS", SECRET, {}), lambda: variables.remove(["THEIRS"])):
-        with pytest.raises(VariableError, match="was not made by upproxy") as caught:
+        with pytest.raises(NotOurs, match="was not made by upproxy") as caught:
             change()
         assert "upproxy:app=shop and upproxy:stage=staging" in caught.value.hint
     assert ssm.get_parameter(Name=path)["Parameter"]["Value"] == "theirs"

@@ -76,7 +76,7 @@ class Vpc(Strict):
 
 # The days that CloudWatch knows (PutRetentionPolicy).
 LogRetention = Literal[
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, "forever"
 ]
 
 
@@ -109,8 +109,8 @@ class Lambda(Strict):
     """How many instances are kept initialised at all times."""
     url_auth: Literal["none", "iam"] = "none"
     """Who may call the Function URL: everybody, or callers that AWS has authenticated."""
-    log_retention: LogRetention | None = 30
-    """Days that log lines are kept; null for ever."""
+    log_retention: LogRetention = 30
+    """Days that log lines are kept, or `forever`."""
     accelerate: bool = False
     """Upload through S3 Transfer Acceleration."""
     tags: dict[str, Text] = {}

@@ -20,6 +20,7 @@ from upproxy.aws.session import Session
 from upproxy.config.masking import MASK
 from upproxy.config.middleware import private, references
 from upproxy.config.settings import StageSettings
+from upproxy.deploy.errors import DeployError, NotOurs
 from upproxy.deploy.names import APP_TAG, STAGE_TAG, Names
 
 LIMIT = 4096
@@ -35,12 +36,8 @@ _LARGEST = 5  # variables that are named where there is no room for all
 _GUESSABLE = 4  # characters below which a text in an error is not taken for a secret
 
 
-class VariableError(Exception):
-    """A variable cannot be had as it is. `str(error)` says why, without its value; `hint` what to do next."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+class VariableError(DeployError):
+    """A variable cannot be had as it is. `str(error)` says why, without its value."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class Variables:
     def add(self, name: str, value: str, tags: Mapping[str, str]) -> int:
         """Keep a value under a new name or a new value under an old one; return its version.
 
-        `tags` are added to ours. Raises VariableError where the parameter is somebody else's.
+        `tags` are added to ours. Raises NotOurs where the parameter is somebody else's.
         """
         path = self._path(name)
         with concealing([value]):
@@ -101,14 +98,14 @@ class Variables:
         of_function([*(one for one in there if one.name not in values), *added], _ANY_HASH)
 
     def remove(self, names: Iterable[str]) -> None:
-        """Delete variables with all their versions. Raises VariableError where a parameter is somebody else's."""
+        """Delete variables with all their versions. Raises NotOurs where a parameter is somebody else's."""
         self._parameters.delete([path for path in map(self._path, dict.fromkeys(names)) if self._own(path)])
 
     def _own(self, path: str) -> bool:
-        """Whether a parameter exists. Raises VariableError where it is there without our tags."""
+        """Whether a parameter exists. Raises NotOurs where it is there without our tags."""
         tags = self._parameters.tags(path)
         if tags is not None and not self._names.own(tags):
-            raise VariableError(
+            raise NotOurs(
                 f"the parameter {path} in {self.region} was not made by upproxy",
                 f"Give it the tags {APP_TAG}={self._names.app} and {STAGE_TAG}={self._names.stage}, "
                 "or delete it in the SSM console.",

@@ -104,7 +104,7 @@ def of(config: Config, target: Target, account: Account, secrets: Sequence[Varia
         architecture=lambda_.architecture,
         policy=None if lambda_.role else _policy(config, names, account),
         tags=names.tags(lambda_.tags),
-        retention=lambda_.log_retention,
+        retention=None if lambda_.log_retention == "forever" else lambda_.log_retention,
         reserved=lambda_.concurrency,
         provisioned=lambda_.provisioned,
         url=_url(lambda_.url_auth) if by_url else None,

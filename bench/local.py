@@ -109,8 +109,6 @@ async def crowd(folder: str) -> tuple[int, int]:
         project.explain,
         Scaling(most=INSTANCES, provisioned=INSTANCES),
         folder=folder,
-        on_line=lambda *_: None,
-        on_platform=lambda _: None,
         log=lambda *_, **__: None,
     )
     request = HttpRequest("GET", PATH, [(b"host", b"bench.test")], b"", "127.0.0.1", "bench.test", 80, "http")

@@ -25,6 +25,7 @@ from bench.chart import Panel, draw
 from bench.driver import WrongReply
 from upproxy.config.warm import Warming
 from upproxy.local.fleet import Fleet, Scaling
+from upproxy.local.instance import LogStream
 from upproxy.local.runtime_api import Buffered
 from upproxy.local.schedule import Schedule
 from upproxy.local.serve import Options, Project
@@ -128,8 +129,7 @@ async def measure(strategy: str, bursts: Sequence[Burst], speed: float) -> Outco
             project.explain,
             Scaling(most=MOST, idle_timeout=IDLE / speed),
             folder=folder,
-            on_line=lambda *_: None,
-            on_platform=reports,
+            logs=lambda _: LogStream(platform=reports),
             log=lambda *_, **__: None,
             guard=watchdog,
         )

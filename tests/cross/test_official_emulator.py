@@ -27,7 +27,7 @@ import upproxy.proxy.__main__
 from tests.conformance.ways import ROOT, manifest
 from upproxy.local.failure import Failure
 from upproxy.local.fleet import Fleet, Scaling
-from upproxy.local.instance import Function
+from upproxy.local.instance import Function, LogStream
 from upproxy.local.processes import kill_session
 from upproxy.local.runtime_api import Buffered, FunctionError
 
@@ -176,8 +176,7 @@ class Ours:
             lambda failed: Failure(failed.error.message),
             Scaling(),
             folder=str(folder),
-            on_line=lambda *_: None,
-            on_platform=self.lines.append,
+            logs=lambda _: LogStream(platform=self.lines.append),
             log=lambda *_, **__: None,
         )
 

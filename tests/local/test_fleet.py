@@ -13,7 +13,7 @@ import pytest
 from tests.local.conftest import ARN, SCRIPTED, Lines
 from upproxy.local.failure import Failure
 from upproxy.local.fleet import Fleet, Scaling
-from upproxy.local.instance import BUSY, IDLE, INIT, RESET, TRANSITIONS, Function
+from upproxy.local.instance import BUSY, IDLE, INIT, RESET, TRANSITIONS, Function, LogStream
 from upproxy.local.runtime_api import Buffered, FunctionError, Throttled
 
 MANAGED = {"on_demand": False, "scaling": Scaling(slots=4)}
@@ -69,8 +69,7 @@ async def serve(tmp_path):
             lambda failed: Failure(failed.error.message),
             scaling or Scaling(most=4),
             folder=str(tmp_path),
-            on_line=lines,
-            on_platform=journal,
+            logs=lambda _: LogStream(lines, journal),
             log=lambda level, message, **fields: log.append(message),
         )
         fleet.launched, fleet.journal, fleet.lines, fleet.log = launched, journal, lines, log

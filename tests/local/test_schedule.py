@@ -42,8 +42,6 @@ async def warmed(tmp_path):
             project.explain,
             Scaling(most=most),
             folder=str(tmp_path),
-            on_line=lambda *_: None,
-            on_platform=lambda _: None,
             log=lambda *_, **__: None,
         )
         ticks = Ticks()

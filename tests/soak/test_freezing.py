@@ -75,8 +75,6 @@ async def test_no_request_fails_after_a_freeze(server: str, tmp_path: Path) -> N
         project.explain,
         Scaling(most=1),
         folder=str(tmp_path),
-        on_line=lambda *_: None,
-        on_platform=lambda _: None,
         log=print,
     )
     try:

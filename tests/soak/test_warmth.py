@@ -33,8 +33,6 @@ async def test_on_an_idle_fleet_nearly_every_tick_reaches_all_instances(tmp_path
         project.explain,
         Scaling(most=2 * COUNT, idle_timeout=60),
         folder=str(tmp_path),
-        on_line=lambda *_: None,
-        on_platform=lambda _: None,
         log=lambda *_, **__: None,
     )
     ticks: asyncio.Queue[Tick] = asyncio.Queue()

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
+LATEST = "$LATEST"
 
 
 def function_arn(name: str, region: str) -> str:
@@ -62,7 +63,14 @@ def runtime_environment(
 
 
 def reserved(
-    function_name: str, *, region: str, python: str, memory: int, directory: str, runtime: str = "/var/runtime"
+    function_name: str,
+    *,
+    region: str,
+    python: str,
+    memory: int,
+    directory: str,
+    runtime: str = "/var/runtime",
+    version: str = LATEST,
 ) -> dict[str, str]:
     """Return the variables that Lambda sets for a function on demand, whose log stream is an instance's own.
 
@@ -73,10 +81,10 @@ def reserved(
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python{python}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
         "AWS_LAMBDA_FUNCTION_NAME": function_name,
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_VERSION": version,
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function_name}",
-        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream(),
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream(version),
         "AWS_REGION": region,
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "LAMBDA_RUNTIME_DIR": runtime,
@@ -86,9 +94,9 @@ def reserved(
     }
 
 
-def log_stream() -> str:
-    """Make up the name of an instance's log stream; no two are the same."""
-    return f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
+def log_stream(version: str) -> str:
+    """Make up the name of a log stream for an instance of a version; no two are the same."""
+    return f"{datetime.now(UTC):%Y/%m/%d}/[{version}]{uuid.uuid4().hex}"
 
 
 def app_python(directory: str, environment: Mapping[str, str]) -> str:

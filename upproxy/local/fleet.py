@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from upproxy.local.failure import Failure
-from upproxy.local.instance import BUSY, IDLE, INIT, RESET, Function, Instance, Platform
+from upproxy.local.instance import BUSY, IDLE, INIT, RESET, Function, Instance, LogStream
 from upproxy.local.processes import sessions
 from upproxy.local.runtime_api import TIMED_OUT_KIND, Reply, Throttled
-from upproxy.local.runtime_process import Guard, Line, StartFailed
+from upproxy.local.runtime_process import Guard, StartFailed
 
 Launch = Callable[[], Awaitable[Function]]
 """Reads the configuration. Raises Failure."""
@@ -54,7 +54,11 @@ class Scaling:
 
 
 class Fleet:
-    """What the gateway invokes. `folder` is where instances have their folders for temporary files."""
+    """What the gateway invokes. `folder` is where instances have their folders for temporary files.
+
+    `log` takes lines of our own; `logs` is called with the name of an instance's log stream and returns what takes
+    those of the instance.
+    """
 
     def __init__(
         self,
@@ -63,18 +67,16 @@ class Fleet:
         scaling: Scaling,
         *,
         folder: str,
-        on_line: Line,
-        on_platform: Platform,
         log: Log,
+        logs: Callable[[str], LogStream] = lambda _: LogStream(),
         guard: Guard | None = None,
     ) -> None:
         self.scaling = scaling
         self._launch = launch
         self._explain = explain
         self._folder = folder
-        self._on_line = on_line
-        self._on_platform = on_platform
         self._log = log
+        self._logs = logs
         self._guard = guard
         self._function: Function | None = None
         self._current: set[Instance] = set()
@@ -191,8 +193,7 @@ class Fleet:
             function,
             folder=self._folder,
             provisioned=provisioned,
-            on_line=self._on_line,
-            on_platform=self._on_platform,
+            logs=self._logs,
             on_change=self._changed,
             on_crash=self._crashed,
             guard=self._guard,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from upproxy.local import report
-from upproxy.local.environment import log_stream
+from upproxy.local.environment import LATEST, log_stream
 from upproxy.local.runtime_api import TIMED_OUT_KIND, FunctionError, Invocation, Reply
 from upproxy.local.runtime_process import Guard, Line, RuntimeProcess, StartFailed
 
@@ -49,8 +49,13 @@ PROVISIONED_INIT_LIMIT = 130.0  # seconds, or the function's time-out if that is
 PLATFORM_ERRORS = ("Runtime.", "Extension.", "UpProxy.")  # types of errors that end an environment
 MEGABYTE = 1024 * 1024
 
-Platform = Callable[[str], None]
-"""Called with each line that Lambda itself would log."""
+
+@dataclass(frozen=True)
+class LogStream:
+    """Takes the log of an instance: `line` what its processes print, `platform` what Lambda itself would log."""
+
+    line: Line = lambda *_: None
+    platform: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +75,7 @@ class Function:
     memory: int
     timeout: float
     on_demand: bool
+    version: str = LATEST
 
 
 class Instance:
@@ -86,8 +92,7 @@ class Instance:
         *,
         folder: str,
         provisioned: bool,
-        on_line: Line,
-        on_platform: Platform,
+        logs: Callable[[str], LogStream],
         on_change: Callable[[Instance], None],
         on_crash: Callable[[int], None],
         guard: Guard | None = None,
@@ -102,13 +107,15 @@ class Instance:
         self.settled = asyncio.Event()
         self.unclaimed = asyncio.Event()
         self.unclaimed.set()
-        self._on_line = on_line
-        self._on_platform = on_platform
+        stream = log_stream(function.version)
+        log = logs(stream)
+        self._on_line = log.line
+        self._on_platform = log.platform
         self._on_change = on_change
         self._on_crash = on_crash
         self._guard = guard
         self._folder = tempfile.mkdtemp(prefix="tmp-", dir=folder)
-        self._environment = {**function.environment, **self._own_variables()}
+        self._environment = {**function.environment, **self._own_variables(stream)}
         self._process: RuntimeProcess | None = None
         self._starting: asyncio.Task[None] | None = None
         self._begun: dict[str, float] = {}  # moments at which the invocations in flight began, by their ids
@@ -167,7 +174,7 @@ class Instance:
                     if not on_demand:
                         raise
             if on_demand:
-                self._on_platform(report.start(request_id))
+                self._on_platform(report.start(request_id, self.function.version))
             began = monotonic()
             if self.state == RESET:
                 await asyncio.shield(self.begin(timeout if on_demand else None, phase="invoke"))
@@ -220,8 +227,8 @@ class Instance:
             return None
         return max(PROVISIONED_INIT_LIMIT, self.function.timeout) if self.provisioned else INIT_LIMIT
 
-    def _own_variables(self) -> dict[str, str]:
-        own = {"AWS_LAMBDA_LOG_STREAM_NAME": log_stream()}
+    def _own_variables(self, stream: str) -> dict[str, str]:
+        own = {"AWS_LAMBDA_LOG_STREAM_NAME": stream}
         if self.function.on_demand:
             own["TMPDIR"] = self._folder
             if self.provisioned:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from math import ceil
 
 
-def start(request_id: str) -> str:
+def start(request_id: str, version: str) -> str:
     """Return the line before an invocation."""
-    return f"START RequestId: {request_id} Version: $LATEST"
+    return f"START RequestId: {request_id} Version: {version}"
 
 
 def end(request_id: str) -> str:

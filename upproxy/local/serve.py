@@ -22,7 +22,7 @@ from upproxy.local.environment import app_python, function_arn, runtime_environm
 from upproxy.local.failure import Failure, explain
 from upproxy.local.fleet import Fleet, Scaling
 from upproxy.local.gateway import Gateway
-from upproxy.local.instance import Function
+from upproxy.local.instance import Function, LogStream
 from upproxy.local.reload import changes
 from upproxy.local.runtime_process import StartFailed
 from upproxy.local.schedule import Schedule
@@ -163,8 +163,7 @@ async def serve(options: Options, console: Console, timeout: float, ready: Calla
         project.explain,
         options.scaling,
         folder=folder,
-        on_line=console.line,
-        on_platform=console.platform,
+        logs=lambda _: LogStream(console.line, console.platform),
         log=console.log,
         guard=watchdog,
     )

@@ -31,6 +31,7 @@ COMMANDS = {
     "promote": ("upproxy.cli.promote", "Release on one stage what is live on another."),
     "prune": ("upproxy.cli.prune", "Delete old releases."),
     "rollback": ("upproxy.cli.rollback", "Let an earlier release go live again."),
+    "sandbox": ("upproxy.cli.sandbox", "Play AWS on this machine, to try a deploy."),
     "start": ("upproxy.cli.start", "Serve the app on this machine, the way Lambda will."),
     "version": ("upproxy.cli.version", "Print the version."),
 }

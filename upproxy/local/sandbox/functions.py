@@ -1,0 +1,413 @@
+"""Lambda's control plane: functions, versions, aliases, URLs and permissions, with their revisions and delays.
+
+In place of moto's, which needs Docker to invoke, and has no revisions (so that two deploys at once overwrite each
+other), no states in between, one URL and policy for all aliases, and few of the rules by which AWS refuses things.
+Shapes and codes are those of the Lambda API Reference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from upproxy.local.environment import ACCOUNT, LATEST
+from upproxy.local.sandbox.delays import Delays
+from upproxy.local.sandbox.errors import ApiError
+
+ENVIRONMENT_LIMIT = 4096  # bytes of all variables as JSON
+ZIP_LIMIT = 52_428_800  # bytes of a zip that is sent with the call
+CONCURRENCY = 1_000  # of the account
+RESERVED_LEFT = 100  # of it that no function may reserve
+
+Document = dict[str, Any]
+
+# What of a request becomes configuration as it is, with its default.
+_SETTINGS: dict[str, Any] = {
+    "Runtime": None, "Role": None, "Handler": None, "Description": "", "Timeout": 3, "MemorySize": 128,
+}  # fmt: skip
+_VOLATILE = ("Description", "LastModified", "RevisionId", "Version", "FunctionArn", "State", "LastUpdateStatus")
+
+
+@dataclass
+class Version:
+    """$LATEST, or a published version: its configuration as AWS shows it, and its code."""
+
+    configuration: Document
+    code: bytes
+
+    @property
+    def number(self) -> str:
+        """The version."""
+        return str(self.configuration["Version"])
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return str(self.configuration["FunctionName"])
+
+    @property
+    def region(self) -> str:
+        """The region."""
+        return str(self.configuration["FunctionArn"]).split(":")[3]
+
+    def touch(self) -> None:
+        """Note that it has changed."""
+        self.configuration["RevisionId"] = str(uuid.uuid4())
+
+
+@dataclass
+class Function:
+    """A function with all that belongs to it; what is by qualifier has the empty one for the function itself."""
+
+    latest: Version
+    tags: dict[str, str]
+    versions: dict[str, Version] = field(default_factory=dict)
+    aliases: dict[str, Document] = field(default_factory=dict)
+    urls: dict[str, Document] = field(default_factory=dict)
+    policies: dict[str, list[Document]] = field(default_factory=dict)
+    provisioned: dict[str, int] = field(default_factory=dict)
+    reserved: int | None = None
+    published: int = 0
+
+
+Changed = Callable[[str, str], None]
+"""Called with the region and name of a function after something of it has changed."""
+
+
+class Functions:
+    """All functions. `known_role` says whether Lambda can assume a role by now; `fetch` returns an object of S3."""
+
+    def __init__(
+        self,
+        delays: Delays,
+        *,
+        known_role: Callable[[str], bool],
+        fetch: Callable[[str, str, str], bytes],
+        changed: Changed,
+    ) -> None:
+        self._delays = delays
+        self._known_role = known_role
+        self._fetch = fetch
+        self._changed = changed
+        self._functions: dict[tuple[str, str], Function] = {}
+
+    # --- looking
+
+    def all(self, region: str) -> list[Function]:
+        """Return the functions of a region."""
+        return [one for (where, _), one in self._functions.items() if where == region]
+
+    def find(self, region: str, name: str) -> Function:
+        """Return a function. Raises ApiError."""
+        found = self._functions.get((region, name))
+        if found is None:
+            arn = function_arn(region, name)
+            raise ApiError("ResourceNotFoundException", f"Function not found: {arn}", HTTPStatus.NOT_FOUND)
+        return found
+
+    def resolve(self, region: str, name: str, qualifier: str) -> Version:
+        """Return the version that a qualifier stands for: none, $LATEST, a number or an alias. Raises ApiError."""
+        function = self.find(region, name)
+        if qualifier in ("", LATEST):
+            return function.latest
+        if qualifier in function.aliases:
+            qualifier = function.aliases[qualifier]["FunctionVersion"]
+        if qualifier not in function.versions:
+            arn = function_arn(region, name)
+            raise ApiError("ResourceNotFoundException", f"Function not found: {arn}:{qualifier}", HTTPStatus.NOT_FOUND)
+        return function.versions[qualifier]
+
+    # --- changing
+
+    def create(self, region: str, wanted: Document) -> Document:
+        """Create a function: CreateFunction. Raises ApiError."""
+        name = wanted["FunctionName"]
+        if (region, name) in self._functions:
+            raise ApiError("ResourceConflictException", f"Function already exist: {name}", HTTPStatus.CONFLICT)
+        code = self._code(region, wanted.get("Code") or {})
+        arn = function_arn(region, name)
+        configuration: Document = {
+            "FunctionName": name, "FunctionArn": arn, "Version": LATEST, "PackageType": "Zip",
+            "TracingConfig": {"Mode": "PassThrough"}, "Environment": {"Variables": {}}, "Layers": [],
+            "Architectures": wanted.get("Architectures") or ["x86_64"], "EphemeralStorage": {"Size": 512},
+            "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+            "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": [], "VpcId": "", "Ipv6AllowedForDualStack": False},
+            "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
+            "RuntimeVersionConfig": {"RuntimeVersionArn": f"arn:aws:lambda:{region}::runtime:{'0' * 64}"},
+            **_SETTINGS, **_configured(wanted), **_coded(code),
+        }  # fmt: skip
+        self._check(configuration)
+        version = Version(configuration, code)
+        version.touch()
+        self._functions[region, name] = Function(version, dict(wanted.get("Tags") or {}))
+        self._settle(version, "State", "Pending", "Active", self._delays.create)
+        configuration["LastUpdateStatus"] = "Successful"
+        self._changed(region, name)
+        return configuration
+
+    def configure(self, region: str, name: str, wanted: Document) -> Document:
+        """Change a configuration: UpdateFunctionConfiguration. Raises ApiError."""
+        latest = self._changeable(region, name, wanted.get("RevisionId"))
+        configuration = {**latest.configuration, **_configured(wanted)}
+        self._check(configuration)
+        latest.configuration.update(configuration)
+        return self._updated(latest)
+
+    def upload(self, region: str, name: str, wanted: Document) -> Document:
+        """Change the code: UpdateFunctionCode. Raises ApiError."""
+        latest = self._changeable(region, name, wanted.get("RevisionId"))
+        latest.code = self._code(region, wanted)
+        if wanted.get("Architectures"):
+            latest.configuration["Architectures"] = wanted["Architectures"]
+        latest.configuration.update(_coded(latest.code))
+        return self._updated(latest)
+
+    def publish(self, region: str, name: str, wanted: Document) -> Document:
+        """Publish a version: PublishVersion. Unchanged since the last one, that one is the answer. Raises ApiError."""
+        function = self.find(region, name)
+        latest = self._changeable(region, name, wanted.get("RevisionId"))
+        sha256 = latest.configuration["CodeSha256"]
+        if wanted.get("CodeSha256") not in (None, "", sha256):
+            message = f"CodeSHA256 ({wanted['CodeSha256']}) is different from current CodeSHA256 in $LATEST ({sha256})."
+            raise ApiError(
+                "InvalidParameterValueException", f"{message} Please try again with the CodeSHA256 in $LATEST."
+            )
+        last = function.versions.get(str(function.published))
+        if last is not None and _lasting(last.configuration) == _lasting(latest.configuration):
+            return last.configuration
+        function.published += 1
+        number = str(function.published)
+        version = Version(
+            {
+                **latest.configuration, "Version": number, "FunctionArn": f"{function_arn(region, name)}:{number}",
+                "Description": wanted.get("Description") or latest.configuration["Description"],
+            },
+            latest.code,
+        )  # fmt: skip
+        version.touch()
+        function.versions[number] = version
+        self._settle(version, "State", "Pending", "Active", self._delays.publish)
+        return version.configuration
+
+    def delete(self, region: str, name: str, qualifier: str) -> None:
+        """Delete a function or one of its versions: DeleteFunction. Raises ApiError."""
+        function = self.find(region, name)
+        if not qualifier:
+            del self._functions[region, name]
+        elif qualifier == LATEST:
+            raise ApiError(
+                "InvalidParameterValueException", "$LATEST version cannot be deleted without deleting the function."
+            )
+        else:
+            version = self.resolve(region, name, qualifier).number
+            users = [alias for alias, one in function.aliases.items() if one["FunctionVersion"] == version]
+            if users:
+                message = f"Unable to delete version because the following aliases reference it: {users}"
+                raise ApiError("ResourceConflictException", message, HTTPStatus.CONFLICT)
+            del function.versions[version]
+        self._changed(region, name)
+
+    def put_alias(self, region: str, name: str, alias: str, wanted: Document, *, new: bool) -> Document:
+        """Create or change an alias. Raises ApiError."""
+        function = self.find(region, name)
+        found = function.aliases.get(alias)
+        arn = f"{function_arn(region, name)}:{alias}"
+        if new and found is not None:
+            raise ApiError("ResourceConflictException", f"Alias already exists: {arn}", HTTPStatus.CONFLICT)
+        if not new and found is None:
+            raise ApiError("ResourceNotFoundException", f"Cannot find alias arn: {arn}", HTTPStatus.NOT_FOUND)
+        before = found or {}
+        _check_revision(wanted.get("RevisionId"), before.get("RevisionId"))
+        version = wanted.get("FunctionVersion") or before["FunctionVersion"]
+        self.resolve(region, name, version)
+        made: Document = {
+            "AliasArn": arn, "Name": alias, "FunctionVersion": version, "RevisionId": str(uuid.uuid4()),
+            "Description": wanted.get("Description", before.get("Description", "")),
+        }  # fmt: skip
+        if weights := (wanted.get("RoutingConfig") or {}).get("AdditionalVersionWeights"):
+            made["RoutingConfig"] = {"AdditionalVersionWeights": weights}
+        function.aliases[alias] = made
+        self._changed(region, name)
+        return made
+
+    def delete_alias(self, region: str, name: str, alias: str) -> None:
+        """Delete an alias with what belongs to it."""
+        function = self.find(region, name)
+        for kept in (function.aliases, function.urls, function.policies, function.provisioned):
+            kept.pop(alias, None)
+        self._changed(region, name)
+
+    def add_permission(self, region: str, name: str, qualifier: str, wanted: Document) -> Document:
+        """Add a statement to the policy of a function or alias: AddPermission. Raises ApiError."""
+        function = self.find(region, name)
+        self.resolve(region, name, qualifier)
+        statements = function.policies.setdefault(qualifier, [])
+        sid = wanted["StatementId"]
+        if any(one["Sid"] == sid for one in statements):
+            message = f"The statement id ({sid}) provided already exists."
+            raise ApiError("ResourceConflictException", message, HTTPStatus.CONFLICT)
+        arn = ":".join(filter(None, (function_arn(region, name), qualifier)))
+        statement = _statement(wanted, arn)
+        statements.append(statement)
+        self._changed(region, name)
+        return statement
+
+    def remove_permission(self, region: str, name: str, qualifier: str, sid: str) -> None:
+        """Remove a statement: RemovePermission. Raises ApiError."""
+        function = self.find(region, name)
+        statements = function.policies.get(qualifier, [])
+        left = [one for one in statements if one["Sid"] != sid]
+        if len(left) == len(statements):
+            raise ApiError("ResourceNotFoundException", f"Statement {sid} is not found in resource policy.", 404)
+        function.policies[qualifier] = left
+        self._changed(region, name)
+
+    def reserve(self, region: str, name: str, count: int | None) -> None:
+        """Reserve concurrency, or give it back. Raises ApiError."""
+        function = self.find(region, name)
+        others = sum(one.reserved or 0 for one in self.all(region) if one is not function)
+        if count is not None and CONCURRENCY - others - count < RESERVED_LEFT:
+            message = (
+                "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
+                f"below its minimum value of [{RESERVED_LEFT}]."
+            )
+            raise ApiError("InvalidParameterValueException", message)
+        function.reserved = count
+        self._changed(region, name)
+
+    # --- parts
+
+    def _changeable(self, region: str, name: str, revision: str | None) -> Version:
+        latest = self.find(region, name).latest
+        configuration = latest.configuration
+        if configuration.get("State") == "Pending" or configuration.get("LastUpdateStatus") == "InProgress":
+            message = (
+                "The operation cannot be performed at this time. An update is in progress for resource: "
+                f"{configuration['FunctionArn']}"
+            )
+            raise ApiError("ResourceConflictException", message, HTTPStatus.CONFLICT)
+        _check_revision(revision, configuration["RevisionId"])
+        return latest
+
+    def _updated(self, latest: Version) -> Document:
+        latest.configuration["LastModified"] = _now()
+        latest.touch()
+        self._settle(latest, "LastUpdateStatus", "InProgress", "Successful", self._delays.update)
+        self._changed(latest.region, latest.name)
+        return latest.configuration
+
+    def _settle(self, version: Version, key: str, before: str, after: str, delay: float) -> None:
+        """Be in the making for a while; the revision changes with the end of it, as AWS's does."""
+
+        def done() -> None:
+            version.configuration[key] = after
+            version.touch()
+
+        if delay:
+            version.configuration[key] = before
+            asyncio.get_running_loop().call_later(delay, done)
+        else:
+            done()
+
+    def _check(self, configuration: Document) -> None:
+        variables = configuration["Environment"]["Variables"]
+        text = json.dumps(variables, ensure_ascii=False, separators=(",", ":"))
+        if len(text.encode()) > ENVIRONMENT_LIMIT:
+            # It says the values, which a client had better not print.
+            message = (
+                "Lambda was unable to configure your environment variables because the environment variables you have "
+                f"provided exceeded the 4KB limit. String measured: {text}"
+            )
+            raise ApiError("InvalidParameterValueException", message)
+        if not self._known_role(str(configuration["Role"])):
+            message = "The role defined for the function cannot be assumed by Lambda."
+            raise ApiError("InvalidParameterValueException", message)
+
+    def _code(self, region: str, wanted: Document) -> bytes:
+        if wanted.get("ZipFile"):
+            code = base64.b64decode(wanted["ZipFile"])
+            if len(code) > ZIP_LIMIT:
+                raise ApiError("RequestEntityTooLargeException", "Request must be smaller than 70167211 bytes", 413)
+        elif wanted.get("S3Bucket"):
+            code = self._fetch(region, wanted["S3Bucket"], wanted["S3Key"])
+        else:
+            raise ApiError("InvalidParameterValueException", "Please provide a source for function code.")
+        if code[:2] != b"PK":
+            raise ApiError("InvalidParameterValueException", "Could not unzip uploaded file. Please check your file.")
+        return code
+
+
+def function_arn(region: str, name: str) -> str:
+    """Return the ARN of a function."""
+    return f"arn:aws:lambda:{region}:{ACCOUNT}:function:{name}"
+
+
+def _check_revision(given: str | None, current: str | None) -> None:
+    if given and given != current:
+        message = (
+            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to "
+            "retrieve the latest Revision Id"
+        )
+        raise ApiError("PreconditionFailedException", message, HTTPStatus.PRECONDITION_FAILED)
+
+
+def _configured(wanted: Mapping[str, Any]) -> Document:
+    """Return what of a request belongs to the configuration, in the shape in which AWS shows it."""
+    made: Document = {key: wanted[key] for key in _SETTINGS if wanted.get(key) is not None}
+    made["LastModified"] = _now()
+    if (environment := wanted.get("Environment")) is not None:
+        made["Environment"] = {"Variables": dict(environment.get("Variables") or {})}
+    if (storage := wanted.get("EphemeralStorage")) is not None:
+        made["EphemeralStorage"] = storage
+    if (snapstart := wanted.get("SnapStart")) is not None:
+        made["SnapStart"] = {"ApplyOn": snapstart["ApplyOn"], "OptimizationStatus": "Off"}
+    if (vpc := wanted.get("VpcConfig")) is not None:
+        subnets, groups = vpc.get("SubnetIds") or [], vpc.get("SecurityGroupIds") or []
+        made["VpcConfig"] = {
+            "SubnetIds": subnets, "SecurityGroupIds": groups, "VpcId": "vpc-0a1b2c3d" if subnets else "",
+            "Ipv6AllowedForDualStack": False,
+        }  # fmt: skip
+    if (layers := wanted.get("Layers")) is not None:
+        made["Layers"] = [{"Arn": arn, "CodeSize": 1} for arn in layers]
+    if (logging := wanted.get("LoggingConfig")) is not None:
+        made["LoggingConfig"] = {"LogFormat": "Text", **logging}
+    return made
+
+
+def _coded(code: bytes) -> Document:
+    return {"CodeSha256": base64.b64encode(hashlib.sha256(code).digest()).decode(), "CodeSize": len(code)}
+
+
+def _lasting(configuration: Document) -> Document:
+    return {key: value for key, value in configuration.items() if key not in _VOLATILE}
+
+
+def _statement(wanted: Document, arn: str) -> Document:
+    principal = wanted["Principal"]
+    conditions: dict[str, dict[str, str]] = {}
+    for key, operator, name in (
+        ("SourceArn", "ArnLike", "AWS:SourceArn"),
+        ("SourceAccount", "StringEquals", "AWS:SourceAccount"),
+        ("PrincipalOrgID", "StringEquals", "aws:PrincipalOrgID"),
+        ("FunctionUrlAuthType", "StringEquals", "lambda:FunctionUrlAuthType"),
+        ("InvokedViaFunctionUrl", "Bool", "lambda:InvokedViaFunctionUrl"),
+    ):
+        if (value := wanted.get(key)) is not None:
+            conditions.setdefault(operator, {})[name] = str(value).lower() if isinstance(value, bool) else value
+    whom = principal if principal == "*" else {"Service" if principal.endswith(".amazonaws.com") else "AWS": principal}
+    return {
+        "Sid": wanted["StatementId"], "Effect": "Allow", "Principal": whom, "Action": wanted["Action"], "Resource": arn,
+        **({"Condition": conditions} if conditions else {}),
+    }  # fmt: skip
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")

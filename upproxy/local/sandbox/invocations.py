@@ -1,0 +1,256 @@
+"""Lambda's data plane: versions run from the zip that was uploaded, each on a fleet of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import shutil
+import uuid
+import zipfile
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from upproxy.local.environment import reserved
+from upproxy.local.failure import Failure
+from upproxy.local.fleet import Fleet, Scaling
+from upproxy.local.instance import Function, LogStream
+from upproxy.local.runtime_api import Buffered, FunctionError, Reply, StreamBroken, Throttled
+from upproxy.local.runtime_process import StartFailed
+from upproxy.local.sandbox.errors import ApiError
+from upproxy.local.sandbox.functions import Functions, Version
+from upproxy.local.sandbox.logs import Logs
+from upproxy.local.watchdog import Watchdog
+
+TASK = "/var/task"
+WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+IDLE = 300.0  # seconds that an idle instance is kept
+REPORT_WAIT = 2.0  # seconds that the report of an invocation is waited for
+RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "handler_runner.py")
+
+_DECISIVE = ("CodeSha256", "Environment", "Handler", "MemorySize", "Runtime", "Timeout")
+
+Python = Callable[[str], Awaitable[str]]
+"""Finds an interpreter by its minor version, such as 3.13. Raises Failure."""
+
+
+class Done(NamedTuple):
+    """What an invocation came to; `error` is AWS's name of the kind of failure, empty for none."""
+
+    payload: bytes
+    error: str
+    log: str
+
+
+@dataclass
+class _Running:
+    """A version that runs: its fleet, and the logs of its last invocations by request id."""
+
+    fleet: Fleet
+    revision: str
+    reports: dict[str, asyncio.Future[str]] = field(default_factory=dict)
+    before: list[str] = field(default_factory=list)
+
+
+class Invocations:
+    """Runs functions. `environment` is what every function gets besides its own, `most` how many instances each."""
+
+    def __init__(
+        self,
+        logs: Logs,
+        *,
+        folder: str,
+        watchdog: Watchdog,
+        python: Python,
+        runtime: str,
+        environment: Mapping[str, str],
+        most: int,
+        log: Callable[..., None],
+    ) -> None:
+        self._logs = logs
+        self._folder = folder
+        self._watchdog = watchdog
+        self._python = python
+        self._runtime = runtime
+        self._environment = environment
+        self._most = most
+        self._log = log
+        self._running: dict[tuple[str, str, str], _Running] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.functions: Functions
+
+    async def invoke(self, version: Version, event: bytes) -> Done:
+        """Invoke a version and wait for its reply. Raises ApiError."""
+        request_id = str(uuid.uuid4())
+        running = self._run(version)
+        report = running.reports[request_id] = asyncio.get_running_loop().create_future()
+        try:
+            reply = await self.reply(version, event, request_id)
+            payload, error = await _whole(reply)
+            try:
+                log = await asyncio.wait_for(report, REPORT_WAIT)
+            except TimeoutError:
+                log = ""
+            return Done(payload, error, log)
+        except Throttled:
+            raise ApiError("TooManyRequestsException", "Rate Exceeded.", 429) from None
+        except Failure as failure:
+            # The first start of a version: on AWS a failed initialisation, done again with the next invocation.
+            self._forget(version)
+            message = {"errorType": "Runtime.ExitError", "errorMessage": failure.message}
+            return Done(json.dumps(message).encode(), "Unhandled", "\n".join(failure.output))
+        finally:
+            running.reports.pop(request_id, None)
+
+    async def reply(self, version: Version, event: bytes, request_id: str, **values: str) -> Reply:
+        """Invoke a version and return its reply as it comes. Raises Throttled and Failure."""
+        timeout = float(version.configuration["Timeout"])
+        return await self._run(version).fleet.invoke(event, timeout=timeout, request_id=request_id, **values)
+
+    def begin(self, version: Version, event: bytes) -> None:
+        """Invoke a version, and let it be."""
+        self._spawn(self.invoke(version, event))
+
+    def changed(self, region: str, name: str) -> None:
+        """Stop what no longer exists or has become another one."""
+        for key in [key for key in self._running if key[:2] == (region, name)]:
+            try:
+                version = self.functions.resolve(*key)
+            except ApiError:
+                version = None
+            if version is None or self._running[key].revision != _revision(version):
+                self._spawn(self._running.pop(key).fleet.close())
+
+    async def close(self) -> None:
+        """Stop everything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*(one.fleet.close() for one in self._running.values()), return_exceptions=True)
+
+    def kill(self) -> None:
+        """Kill everything at once."""
+        for one in self._running.values():
+            one.fleet.kill()
+
+    def _run(self, version: Version) -> _Running:
+        key = (version.region, version.name, version.number)
+        if key not in self._running:
+            reserved_ = self.functions.find(version.region, version.name).reserved
+            most = self._most if reserved_ is None else min(self._most, reserved_)
+            fleet = Fleet(
+                lambda: self._describe(version),
+                _explain,
+                Scaling(most=most, idle_timeout=IDLE),
+                folder=self._folder,
+                log=self._log,
+                logs=lambda stream: self._stream(version, stream),
+                guard=self._watchdog,
+            )
+            self._running[key] = _Running(fleet, _revision(version))
+        return self._running[key]
+
+    def _forget(self, version: Version) -> None:
+        running = self._running.pop((version.region, version.name, version.number), None)
+        if running is not None:
+            self._spawn(running.fleet.close())
+
+    def _stream(self, version: Version, name: str) -> LogStream:
+        def on_report(request_id: str, log: str) -> None:
+            running = self._running.get((version.region, version.name, version.number))
+            report = running.reports.get(request_id) if running else None
+            if report is not None and not report.done():
+                report.set_result(log)
+
+        return self._logs.stream(version.region, version.name, name, on_report)
+
+    async def _describe(self, version: Version) -> Function:
+        """Describe how a version is started, as AWS's own runtime would. Raises Failure."""
+        configuration = version.configuration
+        runtime = str(configuration["Runtime"])
+        if not runtime.startswith("python"):
+            raise Failure(f"the sandbox runs Python alone, and not {runtime}")
+        minor = runtime.removeprefix("python")
+        python = await self._python(minor)
+        task = await asyncio.to_thread(self._unzip, version)
+        programs = self._programs(minor, python)
+        own = {name: value.replace(TASK, task) for name, value in configuration["Environment"]["Variables"].items()}
+        runner = (python, RUNNER, str(configuration["Handler"]))
+        # A wrapper takes the runtime's place, and is given its command.
+        command = (own[WRAPPER], *runner) if own.get(WRAPPER) else runner
+        environment = {
+            **self._environment,
+            **reserved(
+                version.name, region=version.region, python=minor, memory=configuration["MemorySize"], directory=task,
+                runtime=self._runtime, version=version.number,
+            ),
+            "_HANDLER": str(configuration["Handler"]),
+            "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            **own,
+        }  # fmt: skip
+        return Function(
+            name=version.name, arn=str(configuration["FunctionArn"]), command=command, environment=environment,
+            directory=task, memory=configuration["MemorySize"], timeout=float(configuration["Timeout"]), on_demand=True,
+            version=version.number,
+        )  # fmt: skip
+
+    def _programs(self, minor: str, python: str) -> str:
+        """Return a folder that has the interpreter as python3, by which name a bootstrap calls it."""
+        folder = os.path.join(self._folder, f"bin-{minor}")
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, "python3")
+        if not os.path.lexists(path):
+            os.symlink(python, path)
+        return folder
+
+    def _unzip(self, version: Version) -> str:
+        """Unpack a version's code, once, and return the folder."""
+        name = version.configuration["CodeSha256"].replace("/", "_").replace("+", "-").rstrip("=")
+        folder = os.path.join(self._folder, "code", name)
+        if not os.path.isdir(folder):
+            aside = f"{folder}.{uuid.uuid4().hex}"
+            with zipfile.ZipFile(io.BytesIO(version.code)) as archive:
+                archive.extractall(aside)  # zipfile keeps members below the folder
+                for info in archive.infolist():
+                    if mode := info.external_attr >> 16 & 0o777:
+                        os.chmod(os.path.join(aside, info.filename), mode)
+            try:
+                os.rename(aside, folder)
+            except OSError:  # another one was first
+                shutil.rmtree(aside, ignore_errors=True)
+        return folder
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _whole(reply: Reply) -> tuple[bytes, str]:
+    """Return all of a reply, as an invocation that buffers sees it, and the kind of its failure."""
+    if isinstance(reply, FunctionError):
+        document = {"errorMessage": reply.message, "errorType": reply.kind}
+        return json.dumps(document).encode(), "Unhandled"
+    if isinstance(reply, Buffered):
+        return reply.payload, ""
+    head = [reply.prelude, bytes(8)] if reply.prelude else []
+    try:
+        pieces = [*head, *[piece async for piece in reply]]
+    except StreamBroken as broken:
+        return json.dumps({"errorMessage": broken.error.message, "errorType": broken.error.kind}).encode(), "Unhandled"
+    finally:
+        reply.close()
+    return b"".join(pieces), ""
+
+
+def _explain(failed: StartFailed) -> Failure:
+    reason, *lines = failed.error.message.split("\n")
+    return Failure(reason, output=tuple(line for line in lines if line.strip()))
+
+
+def _revision(version: Version) -> str:
+    """Return what a running version has to be started anew for."""
+    configuration = version.configuration
+    return json.dumps([configuration[key] for key in _DECISIVE])

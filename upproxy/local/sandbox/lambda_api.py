@@ -1,0 +1,383 @@
+"""Lambda's REST API: from method and path to what `functions` and `invocations` do, after the Lambda API Reference."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from urllib.parse import parse_qs, unquote
+
+from upproxy.local.sandbox.errors import Answer, ApiError
+from upproxy.local.sandbox.functions import CONCURRENCY, Document, Function, Functions, function_arn
+from upproxy.local.sandbox.invocations import Invocations
+
+_PAGE = 50  # versions or functions of an answer
+_NAME = r"(?P<name>[^/]+)"
+_FUNCTION = rf"/functions/{_NAME}"
+
+
+class Request:
+    """A call: the region, what is in the path, the query, and the body."""
+
+    def __init__(
+        self, region: str, path: Mapping[str, str], query: str, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        self.region = region
+        self.query = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
+        self.headers = headers
+        self.raw = body
+        self._path = path
+
+    @property
+    def name(self) -> str:
+        """The function's name, also where it is given by its ARN."""
+        return unquote(self._path["name"]).rpartition("function:")[2].partition(":")[0]
+
+    @property
+    def qualifier(self) -> str:
+        """What comes after the name: a version or alias; empty for none."""
+        after = unquote(self._path.get("name", "")).rpartition("function:")[2].partition(":")[2]
+        return self.query.get("Qualifier") or after
+
+    def part(self, name: str) -> str:
+        """Return a further part of the path."""
+        return unquote(self._path[name])
+
+    @property
+    def document(self) -> Document:
+        """The body. Raises ApiError."""
+        try:
+            found = json.loads(self.raw or b"{}")
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ApiError("InvalidRequestContentException", "Could not parse request body into json")
+        return found
+
+
+Reply = Answer | tuple[int, Document] | tuple[int, None]
+Handle = Callable[[Request], Reply | Awaitable[Reply]]
+
+
+class LambdaApi:
+    """Answers calls of Lambda. `url_of` gives the address of a Function URL by region, function and qualifier."""
+
+    def __init__(
+        self,
+        functions: Functions,
+        invocations: Invocations,
+        *,
+        url_of: Callable[[str, str, str], Awaitable[str]],
+        code_url: Callable[[bytes], str],
+    ) -> None:
+        self._functions = functions
+        self._invocations = invocations
+        self._url_of = url_of
+        self._code_url = code_url
+        routes: tuple[tuple[str, str, str, Handle], ...] = (
+            ("POST", "/functions", "CreateFunction", self._create),
+            ("GET", "/functions", "ListFunctions", self._list),
+            ("GET", _FUNCTION, "GetFunction", self._get),
+            ("DELETE", _FUNCTION, "DeleteFunction", self._delete),
+            ("GET", f"{_FUNCTION}/configuration", "GetFunctionConfiguration", self._configuration),
+            ("PUT", f"{_FUNCTION}/configuration", "UpdateFunctionConfiguration", self._configure),
+            ("PUT", f"{_FUNCTION}/code", "UpdateFunctionCode", self._upload),
+            ("POST", f"{_FUNCTION}/versions", "PublishVersion", self._publish),
+            ("GET", f"{_FUNCTION}/versions", "ListVersionsByFunction", self._versions),
+            ("POST", f"{_FUNCTION}/aliases", "CreateAlias", self._create_alias),
+            ("GET", f"{_FUNCTION}/aliases", "ListAliases", self._aliases),
+            ("GET", rf"{_FUNCTION}/aliases/(?P<alias>[^/]+)", "GetAlias", self._alias),
+            ("PUT", rf"{_FUNCTION}/aliases/(?P<alias>[^/]+)", "UpdateAlias", self._move_alias),
+            ("DELETE", rf"{_FUNCTION}/aliases/(?P<alias>[^/]+)", "DeleteAlias", self._delete_alias),
+            ("POST", f"{_FUNCTION}/policy", "AddPermission", self._add_permission),
+            ("GET", f"{_FUNCTION}/policy", "GetPolicy", self._policy),
+            ("DELETE", rf"{_FUNCTION}/policy/(?P<sid>[^/]+)", "RemovePermission", self._remove_permission),
+            ("POST", f"{_FUNCTION}/url", "CreateFunctionUrlConfig", self._create_url),
+            ("GET", f"{_FUNCTION}/url", "GetFunctionUrlConfig", self._url),
+            ("PUT", f"{_FUNCTION}/url", "UpdateFunctionUrlConfig", self._update_url),
+            ("DELETE", f"{_FUNCTION}/url", "DeleteFunctionUrlConfig", self._delete_url),
+            ("PUT", f"{_FUNCTION}/concurrency", "PutFunctionConcurrency", self._reserve),
+            ("GET", f"{_FUNCTION}/concurrency", "GetFunctionConcurrency", self._reserved),
+            ("DELETE", f"{_FUNCTION}/concurrency", "DeleteFunctionConcurrency", self._unreserve),
+            ("PUT", f"{_FUNCTION}/provisioned-concurrency", "PutProvisionedConcurrencyConfig", self._provision),
+            ("GET", f"{_FUNCTION}/provisioned-concurrency", "GetProvisionedConcurrencyConfig", self._provisioned),
+            ("DELETE", f"{_FUNCTION}/provisioned-concurrency", "DeleteProvisionedConcurrencyConfig", self._unprovision),
+            ("POST", f"{_FUNCTION}/invocations", "Invoke", self._invoke),
+            ("GET", r"/tags/(?P<arn>.+)", "ListTags", self._tags),
+            ("POST", r"/tags/(?P<arn>.+)", "TagResource", self._tag),
+            ("DELETE", r"/tags/(?P<arn>.+)", "UntagResource", self._untag),
+            ("GET", "/account-settings", "GetAccountSettings", self._account),
+        )
+        self._routes = [
+            (method, re.compile(rf"/\d{{4}}-\d\d-\d\d{path}/?"), operation, handle)
+            for method, path, operation, handle in routes
+        ]
+
+    def operation(self, method: str, path: str) -> str:
+        """Return the name of an operation; empty for one that is not known."""
+        found = self._find(method, path)
+        return found[1] if found else ""
+
+    async def call(
+        self, region: str, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Answer a call. Raises ApiError."""
+        found = self._find(method, path)
+        if found is None:
+            raise ApiError("UnknownOperationException", f"the sandbox does not know {method} {path} of Lambda", 404)
+        parts, _, handle = found
+        answer = handle(Request(region, parts, query, headers, body))
+        return _sent(answer if isinstance(answer, tuple) else await answer)
+
+    def _find(self, method: str, path: str) -> tuple[dict[str, str], str, Handle] | None:
+        for wanted, pattern, operation, handle in self._routes:
+            if wanted == method and (match := pattern.fullmatch(path)):
+                return match.groupdict(), operation, handle
+        return None
+
+    # --- functions and versions
+
+    def _create(self, request: Request) -> tuple[int, Document]:
+        wanted = request.document
+        made = self._functions.create(request.region, wanted)
+        if wanted.get("Publish"):
+            made = self._functions.publish(request.region, wanted["FunctionName"], {})
+        return HTTPStatus.CREATED, made
+
+    def _list(self, request: Request) -> tuple[int, Document]:
+        shown = [one.latest.configuration for one in self._functions.all(request.region)]
+        return _page("Functions", shown, request)
+
+    def _get(self, request: Request) -> tuple[int, Document]:
+        version = self._functions.resolve(request.region, request.name, request.qualifier)
+        function = self._function(request)
+        location = self._code_url(version.code)
+        answer: Document = {
+            "Configuration": version.configuration,
+            "Code": {"RepositoryType": "S3", "Location": location},
+            "Tags": function.tags,
+        }
+        if function.reserved is not None:
+            answer["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved}
+        return HTTPStatus.OK, answer
+
+    def _delete(self, request: Request) -> tuple[int, None]:
+        self._functions.delete(request.region, request.name, request.qualifier)
+        return HTTPStatus.NO_CONTENT, None
+
+    def _configuration(self, request: Request) -> tuple[int, Document]:
+        return HTTPStatus.OK, self._functions.resolve(request.region, request.name, request.qualifier).configuration
+
+    def _configure(self, request: Request) -> tuple[int, Document]:
+        return HTTPStatus.OK, self._functions.configure(request.region, request.name, request.document)
+
+    def _upload(self, request: Request) -> tuple[int, Document]:
+        return HTTPStatus.OK, self._functions.upload(request.region, request.name, request.document)
+
+    def _publish(self, request: Request) -> tuple[int, Document]:
+        return HTTPStatus.CREATED, self._functions.publish(request.region, request.name, request.document)
+
+    def _versions(self, request: Request) -> tuple[int, Document]:
+        function = self._function(request)
+        shown = [one.configuration for one in (function.latest, *function.versions.values())]
+        return _page("Versions", shown, request)
+
+    # --- aliases
+
+    def _create_alias(self, request: Request) -> tuple[int, Document]:
+        wanted = request.document
+        made = self._functions.put_alias(request.region, request.name, wanted["Name"], wanted, new=True)
+        return HTTPStatus.CREATED, made
+
+    def _aliases(self, request: Request) -> tuple[int, Document]:
+        return _page("Aliases", list(self._function(request).aliases.values()), request)
+
+    def _alias(self, request: Request) -> tuple[int, Document]:
+        found = self._function(request).aliases.get(request.part("alias"))
+        if found is None:
+            arn = f"{function_arn(request.region, request.name)}:{request.part('alias')}"
+            raise ApiError("ResourceNotFoundException", f"Cannot find alias arn: {arn}", HTTPStatus.NOT_FOUND)
+        return HTTPStatus.OK, found
+
+    def _move_alias(self, request: Request) -> tuple[int, Document]:
+        alias = request.part("alias")
+        return HTTPStatus.OK, self._functions.put_alias(
+            request.region, request.name, alias, request.document, new=False
+        )
+
+    def _delete_alias(self, request: Request) -> tuple[int, None]:
+        self._functions.delete_alias(request.region, request.name, request.part("alias"))
+        return HTTPStatus.NO_CONTENT, None
+
+    # --- permissions
+
+    def _add_permission(self, request: Request) -> tuple[int, Document]:
+        made = self._functions.add_permission(request.region, request.name, request.qualifier, request.document)
+        return HTTPStatus.CREATED, {"Statement": json.dumps(made)}
+
+    def _policy(self, request: Request) -> tuple[int, Document]:
+        self._functions.resolve(request.region, request.name, request.qualifier)
+        statements = self._function(request).policies.get(request.qualifier)
+        if not statements:
+            raise ApiError("ResourceNotFoundException", "The resource you requested does not exist.", 404)
+        policy = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
+        return HTTPStatus.OK, {"Policy": json.dumps(policy), "RevisionId": str(uuid.uuid4())}
+
+    def _remove_permission(self, request: Request) -> tuple[int, None]:
+        self._functions.remove_permission(request.region, request.name, request.qualifier, request.part("sid"))
+        return HTTPStatus.NO_CONTENT, None
+
+    # --- Function URLs
+
+    async def _create_url(self, request: Request) -> tuple[int, Document]:
+        function, qualifier, wanted = self._function(request), request.qualifier, request.document
+        self._functions.resolve(request.region, request.name, qualifier)
+        if qualifier in function.urls:
+            message = (
+                f"Failed to create function url config for [functionArn = {function_arn(request.region, request.name)}"
+            )
+            raise ApiError("ResourceConflictException", f"{message}:{qualifier}]. Error message: it exists.", 409)
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+        function.urls[qualifier] = {
+            "FunctionArn": ":".join(filter(None, (function_arn(request.region, request.name), qualifier))),
+            "FunctionUrl": await self._url_of(request.region, request.name, qualifier),
+            "AuthType": wanted["AuthType"], "InvokeMode": wanted.get("InvokeMode") or "BUFFERED", "CreationTime": now,
+            "LastModifiedTime": now,
+        }  # fmt: skip
+        return HTTPStatus.CREATED, function.urls[qualifier]
+
+    def _url(self, request: Request) -> tuple[int, Document]:
+        return HTTPStatus.OK, self._url_config(request)
+
+    def _update_url(self, request: Request) -> tuple[int, Document]:
+        found, wanted = self._url_config(request), request.document
+        found.update({key: wanted[key] for key in ("AuthType", "InvokeMode") if wanted.get(key)})
+        return HTTPStatus.OK, found
+
+    def _delete_url(self, request: Request) -> tuple[int, None]:
+        self._url_config(request)
+        del self._function(request).urls[request.qualifier]
+        return HTTPStatus.NO_CONTENT, None
+
+    def _url_config(self, request: Request) -> Document:
+        found = self._function(request).urls.get(request.qualifier)
+        if found is None:
+            raise ApiError("ResourceNotFoundException", "The resource you requested does not exist.", 404)
+        return found
+
+    # --- concurrency
+
+    def _reserve(self, request: Request) -> tuple[int, Document]:
+        count = request.document["ReservedConcurrentExecutions"]
+        self._functions.reserve(request.region, request.name, count)
+        return HTTPStatus.OK, {"ReservedConcurrentExecutions": count}
+
+    def _reserved(self, request: Request) -> tuple[int, Document]:
+        count = self._function(request).reserved
+        return HTTPStatus.OK, {} if count is None else {"ReservedConcurrentExecutions": count}
+
+    def _unreserve(self, request: Request) -> tuple[int, None]:
+        self._functions.reserve(request.region, request.name, None)
+        return HTTPStatus.NO_CONTENT, None
+
+    def _provision(self, request: Request) -> tuple[int, Document]:
+        count = request.document["ProvisionedConcurrentExecutions"]
+        self._function(request).provisioned[request.qualifier] = count
+        return HTTPStatus.ACCEPTED, _provisioned(count)
+
+    def _provisioned(self, request: Request) -> tuple[int, Document]:
+        count = self._function(request).provisioned.get(request.qualifier)
+        if count is None:
+            message = "No Provisioned Concurrency Config found for this function"
+            raise ApiError("ProvisionedConcurrencyConfigNotFoundException", message, HTTPStatus.NOT_FOUND)
+        return HTTPStatus.OK, _provisioned(count)
+
+    def _unprovision(self, request: Request) -> tuple[int, None]:
+        self._function(request).provisioned.pop(request.qualifier, None)
+        return HTTPStatus.NO_CONTENT, None
+
+    def _account(self, request: Request) -> tuple[int, Document]:
+        functions = self._functions.all(request.region)
+        free = CONCURRENCY - sum(one.reserved or 0 for one in functions)
+        sizes = [
+            version.configuration["CodeSize"] for one in functions for version in (one.latest, *one.versions.values())
+        ]
+        return HTTPStatus.OK, {
+            "AccountLimit": {
+                "TotalCodeSize": 80_530_636_800, "CodeSizeUnzipped": 262_144_000, "CodeSizeZipped": 52_428_800,
+                "ConcurrentExecutions": CONCURRENCY, "UnreservedConcurrentExecutions": free,
+            },
+            "AccountUsage": {"TotalCodeSize": sum(sizes), "FunctionCount": len(functions)},
+        }  # fmt: skip
+
+    # --- tags
+
+    def _tags(self, request: Request) -> tuple[int, Document]:
+        return HTTPStatus.OK, {"Tags": self._tagged(request).tags}
+
+    def _tag(self, request: Request) -> tuple[int, None]:
+        self._tagged(request).tags.update(request.document["Tags"])
+        return HTTPStatus.NO_CONTENT, None
+
+    def _untag(self, request: Request) -> tuple[int, None]:
+        self._tagged(request).tags.pop(request.query.get("tagKeys", ""), None)
+        return HTTPStatus.NO_CONTENT, None
+
+    def _tagged(self, request: Request) -> Function:
+        return self._functions.find(request.region, request.part("arn").rpartition("function:")[2].partition(":")[0])
+
+    # --- invocations
+
+    async def _invoke(self, request: Request) -> Answer:
+        version = self._functions.resolve(request.region, request.name, request.qualifier)
+        headers = [("X-Amz-Executed-Version", version.number), ("Content-Type", "application/json")]
+        kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        if kind == "DryRun":
+            return Answer(HTTPStatus.NO_CONTENT, headers, b"")
+        if version.configuration.get("State") == "Pending":
+            message = (
+                "The operation cannot be performed at this time. The function is currently in the following state: "
+                "Pending"
+            )
+            raise ApiError("ResourceConflictException", message, HTTPStatus.CONFLICT)
+        if kind == "Event":
+            self._invocations.begin(version, request.raw)
+            return Answer(HTTPStatus.ACCEPTED, headers, b"")
+        done = await self._invocations.invoke(version, request.raw)
+        if done.error:
+            headers.append(("X-Amz-Function-Error", done.error))
+        if request.headers.get("X-Amz-Log-Type") == "Tail":
+            headers.append(("X-Amz-Log-Result", base64.b64encode(done.log.encode()).decode()))
+        return Answer(HTTPStatus.OK, headers, done.payload)
+
+    def _function(self, request: Request) -> Function:
+        return self._functions.find(request.region, request.name)
+
+
+def _sent(answer: Reply) -> Answer:
+    if isinstance(answer, Answer):
+        return answer
+    status, document = answer
+    content = b"" if document is None else json.dumps(document).encode()
+    return Answer(status, [("Content-Type", "application/json")], content)
+
+
+def _page(key: str, items: list[Document], request: Request) -> tuple[int, Document]:
+    start = int(request.query.get("Marker") or 0)
+    size = min(int(request.query.get("MaxItems") or _PAGE), _PAGE)
+    answer: Document = {key: items[start : start + size]}
+    if start + size < len(items):
+        answer["NextMarker"] = str(start + size)
+    return HTTPStatus.OK, answer
+
+
+def _provisioned(count: int) -> Document:
+    return {
+        "RequestedProvisionedConcurrentExecutions": count, "AvailableProvisionedConcurrentExecutions": count,
+        "AllocatedProvisionedConcurrentExecutions": count, "Status": "READY",
+        "LastModified": time.strftime("%Y-%m-%dT%H:%M:%S+0000", time.gmtime()),
+    }  # fmt: skip

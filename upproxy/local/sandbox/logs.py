@@ -1,0 +1,58 @@
+"""What functions write, on its way to CloudWatch Logs: the one place that every line passes.
+
+A line is kept where its log group exists; there is none, as on AWS, for a function whose role may not create one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from upproxy.local.instance import LogStream
+
+TAIL = 4096  # bytes of a log that an invocation can be asked to return
+
+Backend = Callable[[str], Any]
+"""Returns moto's state of CloudWatch Logs in a region."""
+
+
+class Logs:
+    """Writes log streams. `console` is called with each line too, for whoever looks on."""
+
+    def __init__(self, backend: Backend, console: Callable[[str, str], None]) -> None:
+        self._backend = backend
+        self._console = console
+
+    def stream(self, region: str, function: str, name: str, on_report: Callable[[str, str], None]) -> LogStream:
+        """Open the log stream of an instance.
+
+        `on_report` is called with the request id of each invocation that has been reported, and with its log.
+        """
+        kept: list[str] = []
+
+        def write(line: str) -> None:
+            kept.append(line)
+            self._put(region, f"/aws/lambda/{function}", name, line)
+            self._console(function, line)
+
+        def on_line(source: str, line: bytes) -> None:  # noqa: ARG001
+            write(line.decode("utf-8", "replace"))
+
+        def on_platform(line: str) -> None:
+            write(line)
+            if line.startswith("REPORT RequestId: "):
+                request_id = line.split("\t", 1)[0].removeprefix("REPORT RequestId: ")
+                on_report(request_id, "".join(f"{one}\n" for one in kept)[-TAIL:])
+                kept.clear()
+
+        return LogStream(on_line, on_platform)
+
+    def _put(self, region: str, group: str, stream: str, line: str) -> None:
+        found = self._backend(region).groups.get(group)
+        if found is None:
+            return
+        if stream not in found.streams:
+            found.create_log_stream(stream)
+        event = {"timestamp": int(time.time() * 1000), "message": line or " "}
+        found.put_log_events(stream, [event])

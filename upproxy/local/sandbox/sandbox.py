@@ -1,0 +1,219 @@
+"""The sandbox, put together: one address that takes the calls of all services, and what answers them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from typing import Self
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from upproxy.local.sandbox import calls
+from upproxy.local.sandbox.access import Caller, Denied, check
+from upproxy.local.sandbox.calls import Call, Fault
+from upproxy.local.sandbox.delays import Delays
+from upproxy.local.sandbox.errors import Answer, ApiError, answer, internal
+from upproxy.local.sandbox.functions import Functions
+from upproxy.local.sandbox.invocations import Invocations, Python
+from upproxy.local.sandbox.lambda_api import LambdaApi
+from upproxy.local.sandbox.logs import Logs
+from upproxy.local.sandbox.moto import Moto
+from upproxy.local.sandbox.urls import Urls
+from upproxy.local.watchdog import Watchdog
+
+_BODY = 128 * 1024 * 1024  # bytes of a call
+_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")  # in AWS's own runtime
+_CODE = "/upproxy-code/"  # where zips are fetched from, for who has been told the address
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to play. `port` 0 takes any, `most` is how many instances a function has at most."""
+
+    python: Python
+    port: int = 0
+    region: str = "us-east-1"
+    delays: Delays = field(default_factory=Delays)
+    most: int = 10
+    log: Callable[..., None] = lambda *_, **__: None
+    console: Callable[[str, str], None] = lambda *_: None
+
+
+class Sandbox:
+    """A local AWS; an asynchronous context manager. `calls` are all that came, `faults` what shall go wrong."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.key = f"AKIA{secrets.token_hex(8).upper()}"
+        self.calls: list[Call] = []
+        self.faults: list[Fault] = []
+        self._codes: dict[str, bytes] = {}
+        self._roles: dict[str, datetime] = {}
+
+    @property
+    def address(self) -> str:
+        """The address that takes all calls."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a program has to have in its environment to call it."""
+        return {
+            "AWS_ENDPOINT_URL": self.address,
+            "AWS_ACCESS_KEY_ID": self.key,
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_DEFAULT_REGION": self._options.region,
+            "AWS_REGION": self._options.region,
+        }
+
+    async def __aenter__(self) -> Self:
+        options = self._options
+        self._moto = await asyncio.to_thread(Moto)
+        self._listener = socket.create_server(("127.0.0.1", options.port), backlog=256)
+        self._port = self._listener.getsockname()[1]
+        self._hosts = frozenset((f"127.0.0.1:{self._port}", f"localhost:{self._port}"))
+        self._folder = tempfile.mkdtemp(prefix="upproxy-sandbox-")
+        self._watchdog = Watchdog(self._folder)
+        logs = Logs(lambda region: self._moto.backend("logs", region), options.console)
+        self._invocations = Invocations(
+            logs,
+            folder=self._folder,
+            watchdog=self._watchdog,
+            python=options.python,
+            runtime=_runtime(self._folder),
+            environment=self.environment,
+            most=options.most,
+            log=options.log,
+        )
+        self.functions = self._invocations.functions = Functions(
+            options.delays, known_role=self._known_role, fetch=self._fetch, changed=self._invocations.changed
+        )
+        self._urls = Urls(self.functions, self._invocations, key=self.key, log=options.log)
+        self._lambda = LambdaApi(self.functions, self._invocations, url_of=self._urls.open, code_url=self._code_url)
+        server = web.Server(self._handle, access_log=None, auto_decompress=False)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._listener).start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._urls.close()
+        await self._runner.cleanup()
+        await self._invocations.close()
+        self._moto.close()
+        self._watchdog.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """Kill everything that runs, for ways out that leave no time."""
+        self._invocations.kill()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        request_id = str(uuid.uuid4())
+        if request.path.startswith(_CODE) and (code := self._codes.get(request.path.removeprefix(_CODE))) is not None:
+            return web.Response(body=code, content_type="application/zip")
+        try:
+            caller = check(request.headers, request.query_string, self._hosts, self.key)
+        except Denied as denied:
+            refused = answer("", ApiError("AccessDeniedException", str(denied), 403), request_id)
+            return _response(refused)
+        body = await request.content.read() if request.body_exists else b""
+        call = self._call(caller, request, body)
+        self.calls.append(call)
+        faults = [one for one in self.faults if one.hits(call)]
+        if (early := await self._fail(request, [one for one in faults if not one.late])) is not None:
+            return _response(answer(caller.service, early, request_id))
+        try:
+            done = await self._answer(caller, request, body)
+        except ApiError as error:
+            done = answer(caller.service, error, request_id)
+        except Exception as error:  # noqa: BLE001  # a fault of ours is an answer, too
+            self._options.log("error", f"the sandbox failed in {call.service} {call.operation}: {error!r}")
+            done = answer(caller.service, internal(repr(error)), request_id)
+        if (late := await self._fail(request, [one for one in faults if one.late])) is not None:
+            done = answer(caller.service, late, request_id)
+        return _response(done)
+
+    async def _fail(self, request: web.BaseRequest, faults: list[Fault]) -> ApiError | None:
+        for fault in faults:
+            if fault.act is not None:
+                fault.act()
+            if fault.drop and request.transport is not None:
+                request.transport.abort()
+                raise ConnectionResetError
+            if fault.error is not None:
+                return fault.error
+        return None
+
+    async def _answer(self, caller: Caller, request: web.BaseRequest, body: bytes) -> Answer:
+        if caller.service == "lambda":
+            path = request.raw_path.partition("?")[0]
+            return await self._lambda.call(
+                caller.region, request.method, path, request.query_string, request.headers, body
+            )
+        return await self._moto.call(request.method, request.raw_path, request.headers, body)
+
+    def _call(self, caller: Caller, request: web.BaseRequest, body: bytes) -> Call:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        path, query = request.path, request.query_string
+        if caller.service == "lambda":
+            name = self._lambda.operation(request.method, path)
+        else:
+            name = calls.operation(caller.service, request.method, path, query, headers, body)
+        return Call(caller.service, name, caller.region)
+
+    # --- what Lambda needs of other services
+
+    def _known_role(self, arn: str) -> bool:
+        """Whether Lambda can assume a role by now."""
+        name = arn.rpartition("/")[2]
+        try:
+            role = self._moto.backend("iam", "aws").get_role(name)
+        except Exception:  # noqa: BLE001  # moto's error for a role that is not there
+            return False
+        if "lambda.amazonaws.com" not in str(role.assume_role_policy_document):
+            return False
+        age = (datetime.now(UTC) - role.create_date.replace(tzinfo=UTC)).total_seconds()
+        return bool(age >= self._options.delays.role)
+
+    def _fetch(self, region: str, bucket: str, key: str) -> bytes:  # noqa: ARG002  # buckets are global in moto
+        found = self._moto.backend("s3", "aws").get_object(bucket, key)
+        if found is None:
+            message = (
+                "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The key does not exist."
+            )
+            raise ApiError("InvalidParameterValueException", message)
+        content: bytes = found.value
+        return content
+
+    def _code_url(self, code: bytes) -> str:
+        """Return an address that nobody can guess, as a presigned one is."""
+        name = secrets.token_urlsafe(24)
+        self._codes[name] = code
+        return f"{self.address}{_CODE}{name}"
+
+
+def _response(done: Answer) -> web.Response:
+    fields = CIMultiDict((name, value) for name, value in done.headers if name.lower() != "content-length")
+    return web.Response(status=done.status, body=done.body, headers=fields)
+
+
+def _runtime(folder: str) -> str:
+    """Make the folder of what AWS's own runtime brings along."""
+    runtime = os.path.join(folder, "runtime")
+    os.makedirs(runtime)
+    for name in _RUNTIME:
+        if (spec := find_spec(name)) is not None and spec.origin is not None:
+            origin = spec.submodule_search_locations[0] if spec.submodule_search_locations else spec.origin
+            os.symlink(origin, os.path.join(runtime, os.path.basename(origin)))
+    return runtime

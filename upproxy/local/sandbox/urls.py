@@ -1,0 +1,121 @@
+"""Function URLs at addresses of this machine: a port each, with the gateway that `start` has, too."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from upproxy.local.gateway import Gateway
+from upproxy.local.runtime_api import Reply
+from upproxy.local.sandbox.access import Caller
+from upproxy.local.sandbox.errors import ApiError
+from upproxy.local.sandbox.functions import Functions
+from upproxy.local.sandbox.invocations import Invocations
+from upproxy.local.sources import SOURCES, HttpReply
+
+_FORBIDDEN = json.dumps({"Message": "Forbidden"}).encode()
+_GRANTS = {
+    "lambda:InvokeFunctionUrl": ("StringEquals", "lambda:FunctionUrlAuthType", "NONE"),
+    "lambda:InvokeFunction": ("Bool", "lambda:InvokedViaFunctionUrl", "true"),
+}
+"""What a public URL needs: both, since October 2025."""
+
+
+class Url(Gateway):
+    """The URL of a function or alias, on a port of its own."""
+
+    def __init__(
+        self,
+        functions: Functions,
+        invocations: Invocations,
+        where: tuple[str, str, str],
+        *,
+        key: str,
+        log: Callable[..., None],
+    ) -> None:
+        """Take the region, the function's name and the qualifier, and the access key of those whom IAM lets in."""
+        super().__init__(self, SOURCES["function_url"], streaming=True, timeout=0, log=log)
+        self._functions = functions
+        self._invocations = invocations
+        self._where = where
+        self._key = key
+
+    async def invoke(
+        self,
+        event: bytes,
+        *,
+        timeout: float,  # noqa: ARG002, ASYNC109  # that of the version that it turns out to be
+        request_id: str,
+        trace_id: str,
+        tenant_id: str,
+    ) -> Reply:
+        """Invoke what the alias points to now."""
+        version = self._functions.resolve(*self._where)
+        values = {"trace_id": trace_id, "tenant_id": tenant_id}
+        return await self._invocations.reply(version, event, request_id, **values)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        region, name, qualifier = self._where
+        try:
+            function = self._functions.find(region, name)
+            settings = function.urls[qualifier]
+            self._functions.resolve(*self._where)
+        except (ApiError, KeyError):
+            return await self._send(request, self._forbidden())
+        policy = function.policies.get(qualifier, [])
+        if not (_is_signed(request, self._key) if settings["AuthType"] == "AWS_IAM" else _is_public(policy)):
+            return await self._send(request, self._forbidden())
+        self._streaming = settings["InvokeMode"] == "RESPONSE_STREAM"
+        return await super()._handle(request)
+
+    def _forbidden(self) -> HttpReply:
+        headers = [(b"content-type", b"application/json"), (b"x-amzn-errortype", b"AccessDeniedException")]
+        return HttpReply(403, headers, _FORBIDDEN)
+
+
+class Urls:
+    """All Function URLs that there have been; an address is kept for as long as the sandbox lives."""
+
+    def __init__(self, functions: Functions, invocations: Invocations, *, key: str, log: Callable[..., None]) -> None:
+        self._functions = functions
+        self._invocations = invocations
+        self._key = key
+        self._log = log
+        self._open: list[Url] = []
+
+    async def open(self, region: str, name: str, qualifier: str) -> str:
+        """Serve a new URL and return its address."""
+        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        url = Url(self._functions, self._invocations, (region, name, qualifier), key=self._key, log=self._log)
+        await url.start(listener)
+        self._open.append(url)
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+    async def close(self) -> None:
+        """Stop serving."""
+        for url in self._open:
+            await url.close()
+
+
+def _is_public(policy: list[dict[str, Any]]) -> bool:
+    """Whether a policy lets everybody call a URL that asks nobody who they are."""
+
+    def grants(statement: Mapping[str, Any], action: str) -> bool:
+        operator, key, value = _GRANTS[action]
+        conditions = statement.get("Condition") or {}
+        return (
+            statement["Principal"] in ("*", {"AWS": "*"})
+            and statement["Action"] == action
+            and conditions in ({}, {operator: {key: value}})
+        )
+
+    return all(any(grants(statement, action) for statement in policy) for action in _GRANTS)
+
+
+def _is_signed(request: web.BaseRequest, key: str) -> bool:
+    caller = Caller.of(request.headers, request.query_string)
+    return caller is not None and caller.key == key and caller.service == "lambda"

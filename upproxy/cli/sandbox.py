@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from upproxy.local.sandbox import Options, Sandbox
 
 PORT = 4577
+IDLE = 300.0  # seconds that an idle instance is kept
 
 
 @click.command()
@@ -41,6 +42,7 @@ def command(call: Call, *, port: int, no_delays: bool, max_instances: int) -> No
     if missing:
         raise CommandError(f"the sandbox needs {', '.join(missing)}", hint="Install it: pip install 'upproxy[sandbox]'")
     from upproxy.local.console import Console
+    from upproxy.local.fleet import Scaling
     from upproxy.local.sandbox import Options
     from upproxy.local.sandbox.delays import NONE, Delays
 
@@ -51,7 +53,7 @@ def command(call: Call, *, port: int, no_delays: bool, max_instances: int) -> No
         port=port,
         region=call.region or os.environ.get("AWS_REGION") or "us-east-1",
         delays=NONE if no_delays else Delays(),
-        most=max_instances,
+        scaling=Scaling(most=max_instances, idle_timeout=IDLE),
         log=console.log,
         console=lambda function, line: console.log("info", line, function=function),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from upproxy.aws.artefacts import Artefacts
+from upproxy.aws.errors import Conflict
 from upproxy.aws.functions import Functions
 from upproxy.aws.log_groups import LogGroups
 from upproxy.aws.roles import Roles
@@ -113,7 +114,10 @@ class Deploy:
         names, policy = self._one.names, self._one.policy
         if self._role.role is None:
             self.report("create the role")
-            self._roles.create(names.role, _LAMBDA, self._one.tags, f"What {names.function} may do.")
+            try:
+                self._roles.create(names.role, _LAMBDA, self._one.tags, f"What {names.function} may do.")
+            except Conflict:  # by a call whose answer was lost, or by another deploy: it may still not be ours
+                found.look_for_role(names, self._roles)
         self._roles.allow(names.role, policy or ())
 
     def _look_in(self, region: str) -> Run:

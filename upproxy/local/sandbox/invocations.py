@@ -10,7 +10,7 @@ import shutil
 import uuid
 import zipfile
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from upproxy.local.environment import reserved
@@ -26,7 +26,6 @@ from upproxy.local.watchdog import Watchdog
 
 TASK = "/var/task"
 WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
-IDLE = 300.0  # seconds that an idle instance is kept
 REPORT_WAIT = 2.0  # seconds that the report of an invocation is waited for
 RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "handler_runner.py")
 
@@ -55,7 +54,7 @@ class _Running:
 
 
 class Invocations:
-    """Runs functions. `environment` is what every function gets besides its own, `most` how many instances each."""
+    """Runs functions. `environment` is what every function gets besides its own, `scaling` that of each."""
 
     def __init__(
         self,
@@ -66,7 +65,7 @@ class Invocations:
         python: Python,
         runtime: str,
         environment: Mapping[str, str],
-        most: int,
+        scaling: Scaling,
         log: Callable[..., None],
     ) -> None:
         self._logs = logs
@@ -75,7 +74,7 @@ class Invocations:
         self._python = python
         self._runtime = runtime
         self._environment = environment
-        self._most = most
+        self._scaling = scaling
         self._log = log
         self._running: dict[tuple[str, str, str], _Running] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -138,11 +137,13 @@ class Invocations:
         key = (version.region, version.name, version.number)
         if key not in self._running:
             reserved_ = self.functions.find(version.region, version.name).reserved
-            most = self._most if reserved_ is None else min(self._most, reserved_)
+            scaling = self._scaling
+            if reserved_ is not None:
+                scaling = replace(scaling, most=min(scaling.most, reserved_))
             fleet = Fleet(
                 lambda: self._describe(version),
                 _explain,
-                Scaling(most=most, idle_timeout=IDLE),
+                scaling,
                 folder=self._folder,
                 log=self._log,
                 logs=lambda stream: self._stream(version, stream),

@@ -18,6 +18,7 @@ from typing import Self
 from aiohttp import web
 from multidict import CIMultiDict
 
+from upproxy.local.fleet import Scaling
 from upproxy.local.sandbox import calls
 from upproxy.local.sandbox.access import Caller, Denied, check
 from upproxy.local.sandbox.calls import Call, Fault
@@ -38,13 +39,13 @@ _CODE = "/upproxy-code/"  # where zips are fetched from, for who has been told t
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to play. `port` 0 takes any, `most` is how many instances a function has at most."""
+    """How to play. `port` 0 takes any, `scaling` is that of each version of a function."""
 
     python: Python
     port: int = 0
     region: str = "us-east-1"
     delays: Delays = field(default_factory=Delays)
-    most: int = 10
+    scaling: Scaling = field(default_factory=lambda: Scaling(most=10, idle_timeout=300))
     log: Callable[..., None] = lambda *_, **__: None
     console: Callable[[str, str], None] = lambda *_: None
 
@@ -92,7 +93,7 @@ class Sandbox:
             python=options.python,
             runtime=_runtime(self._folder),
             environment=self.environment,
-            most=options.most,
+            scaling=options.scaling,
             log=options.log,
         )
         self.functions = self._invocations.functions = Functions(

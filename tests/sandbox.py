@@ -1,0 +1,117 @@
+"""The sandbox for tests: in a thread of this process, so that its calls can be looked at, and made to fail.
+
+`sandbox` is one for a module, `aws` the environment of this process set for it. What a test makes it leaves: tests
+choose names of their own.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from concurrent.futures import Future
+
+import pytest
+
+from upproxy.cli.sandbox import interpreter
+from upproxy.local.fleet import Scaling
+from upproxy.local.sandbox import Options, Sandbox
+from upproxy.local.sandbox.delays import NONE
+
+IDLE = 5  # seconds that an idle instance is kept: tests leave many behind
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Running:
+    """A sandbox that runs. `environment` is what a program needs to reach it."""
+
+    def __init__(self, delays=NONE):
+        self._ready = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(delays)))
+        self._thread.start()
+        self.sandbox = self._ready.result(60)
+        self.environment = self.sandbox.environment
+        self.lines = []
+
+    @property
+    def calls(self):
+        """All calls since `clear`."""
+        return self.sandbox.calls
+
+    @property
+    def faults(self):
+        """What shall go wrong; empty it afterwards."""
+        return self.sandbox.faults
+
+    def clear(self):
+        """Forget calls and faults."""
+        self.sandbox.calls.clear()
+        self.sandbox.faults.clear()
+
+    def run(self, *words, folder=None, check=True, **more):
+        """Run a command of ours as a process. Returns what subprocess.run does."""
+        command = [sys.executable, "-m", "upproxy", *words]
+        done = subprocess.run(
+            command, cwd=folder, env=self.process_environment | more.pop("env", {}), capture_output=True, text=True,
+            timeout=100, stdin=subprocess.DEVNULL, **more,
+        )  # fmt: skip
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    @property
+    def process_environment(self):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "UPPROXY_"))}
+        return {**kept, **self.environment, "PYTHONPATH": ROOT, "AWS_EC2_METADATA_DISABLED": "true"}
+
+    def close(self):
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+    async def _run(self, delays):
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        try:
+            scaling = Scaling(most=10, idle_timeout=IDLE)
+            options = Options(python=interpreter, delays=delays, scaling=scaling, console=self._line)
+            async with Sandbox(options) as sandbox:
+                self._ready.set_result(sandbox)
+                await self._stop.wait()
+        except BaseException as error:
+            if not self._ready.done():
+                self._ready.set_exception(error)
+            raise
+
+    def _line(self, function, line):
+        self.lines.append((function, line))
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    """A local AWS without delays."""
+    running = Running()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def aws(sandbox, monkeypatch):
+    """The environment of this process, for the sandbox alone."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in sandbox.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    yield sandbox
+    sandbox.clear()
+
+
+def fetch(url):
+    """Return the status and body of a page."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()

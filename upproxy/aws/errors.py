@@ -40,6 +40,8 @@ class AccessDenied(AwsError):
     def __init__(self, message: str, *, action: str, resource: str, code: str = "", operation: str = "") -> None:
         self.statement = {"Effect": "Allow", "Action": action, "Resource": resource}
         hint = f"Add this to your policy; `upproxy policy` prints all that is needed:\n{json.dumps(self.statement)}"
+        if "explicit deny" in message:
+            hint = _FORBIDDEN
         super().__init__(message, hint=hint, code=code, operation=operation)
 
 
@@ -105,32 +107,50 @@ _CODES: dict[type[AwsError], str] = {
 }
 _KINDS = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 _EXPIRED = ("Expired", "RequestExpired")
+_NO_SUCH_REGION = (
+    exceptions.InvalidRegionError, exceptions.UnknownRegionError, exceptions.UnknownEndpointError,
+)  # fmt: skip
+_UNUSABLE = (
+    exceptions.PartialCredentialsError, exceptions.CredentialRetrievalError, exceptions.SSOError,
+    exceptions.TokenRetrievalError, exceptions.NoAuthTokenError, exceptions.RefreshWithMFAUnsupportedError,
+    exceptions.UnknownCredentialError, exceptions.MetadataRetrievalError, exceptions.InvalidConfigError,
+    exceptions.ConfigParseError, exceptions.ConfigNotFound,
+    getattr(exceptions, "LoginError", exceptions.SSOError),  # of `aws login`, which not all versions know
+)  # fmt: skip
+_NO_REGION = "Write `regions: [eu-central-1]` in up.yml, give --region, or set AWS_REGION."
+_SETTINGS = "Check AWS_ENDPOINT_URL, and `credential_process` in ~/.aws/config."
+_FORBIDDEN = (
+    "A policy forbids it, maybe the organisation's; another that allows it does not help. Ask who runs the account."
+)
 # User: ARN is not authorized to perform: ACTION on resource: ARN because no identity-based policy allows …
 _NOT_AUTHORIZED = re.compile(r"perform:? (?P<action>[\w-]+:\w+)(?: on resource:? \"?(?P<resource>arn:[^\s\"]+))?")
 
 
 def translated(error: Exception, service: str, operation: str) -> AwsError:
-    """Return an exception of botocore as one of this tree. `service` and `operation` are the API's own names."""
+    """Return an exception of botocore as one of this tree. `service` and `operation` are the API's own names.
+
+    Others are taken for the settings' fault: botocore lets through what an address or a `credential_process` raises.
+    """
     what = f"{service} {operation}"
     if isinstance(error, exceptions.ClientError):
         return _of_response(error, service, operation)
-    if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
+    if isinstance(error, exceptions.NoCredentialsError):
         return CredentialsError("there are no AWS credentials", operation=operation)
-    if isinstance(error, exceptions.CredentialRetrievalError | exceptions.SSOError | exceptions.TokenRetrievalError):
-        return CredentialsError(f"the AWS credentials cannot be had: {error}", operation=operation)
     if isinstance(error, exceptions.ProfileNotFound):
-        return CredentialsError(
-            str(error), hint="`profile` in up.yml or AWS_PROFILE names it; ~/.aws/config has those that exist."
-        )
+        hint = "`profile` in up.yml or AWS_PROFILE names it; ~/.aws/config has those that exist."
+        return CredentialsError(str(error), hint=hint, operation=operation)
     if isinstance(error, exceptions.NoRegionError):
-        return CredentialsError(
-            "there is no AWS region", hint="Write `regions: [eu-central-1]` in up.yml, or give --region.",
-            operation=operation,
-        )  # fmt: skip
+        return CredentialsError("there is no AWS region", hint=_NO_REGION, operation=operation)
+    if isinstance(error, _NO_SUCH_REGION):
+        return InvalidRequest(f"{what}: {error}", hint=_NO_REGION, operation=operation)
+    if isinstance(error, _UNUSABLE):
+        return CredentialsError(f"the AWS credentials cannot be had: {error}", operation=operation)
     if isinstance(error, exceptions.ParamValidationError | exceptions.DataNotFoundError):
         return InvalidRequest(f"{what}: {error}", operation=operation)
-    if isinstance(error, exceptions.HTTPClientError):  # and with it connections that fail, time out or break off
+    if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
         return Unreachable(f"{what}: {error}", operation=operation)
+    if not isinstance(error, exceptions.BotoCoreError):
+        return CredentialsError(f"the settings for AWS cannot be used: {error}", hint=_SETTINGS, operation=operation)
     return AwsError(f"{what}: {error}", operation=operation)
 
 

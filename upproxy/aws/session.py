@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,9 +12,9 @@ from typing import Any
 import boto3
 from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from upproxy.aws.errors import CredentialsError, translated
+from upproxy.aws.errors import translated
 
 ATTEMPTS = 8  # of each call, the first one included
 CONNECT_TIMEOUT = 10  # seconds
@@ -45,10 +46,10 @@ class Service:
 
 @contextmanager
 def translating(service: str, operation: str) -> Iterator[None]:
-    """Turn what botocore raises into an AwsError."""
+    """Turn what botocore raises, or lets through, into an AwsError."""
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, OSError, ValueError) as error:
         raise translated(error, service, operation) from error
 
 
@@ -59,6 +60,7 @@ class Session:
     """
 
     def __init__(self, profile: str | None = None, region: str | None = None) -> None:
+        region = region or os.environ.get("AWS_REGION")  # which all other tools of AWS hear
         with translating("sts", "GetCallerIdentity"):
             self._session: Any = boto3.session.Session(profile_name=profile, region_name=region)
         self._lock = threading.Lock()
@@ -70,10 +72,7 @@ class Session:
         """The region. Raises CredentialsError where none is named."""
         region: str | None = self._session.region_name
         if not region:
-            raise CredentialsError(
-                "there is no AWS region",
-                hint="Write `regions: [eu-central-1]` in up.yml, give --region, or set AWS_REGION.",
-            )
+            raise translated(NoRegionError(), "sts", "GetCallerIdentity")
         return region
 
     @property

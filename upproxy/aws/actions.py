@@ -9,7 +9,6 @@ _PREFIXES = {"monitoring": "cloudwatch", "cloudwatch": "cloudwatch", "apigateway
 _NAMED_OTHERWISE = {
     ("lambda", "Invoke"): "lambda:InvokeFunction",
     ("lambda", "InvokeWithResponseStream"): "lambda:InvokeFunction",
-    ("s3", "AbortMultipartUpload"): "s3:AbortMultipartUpload",
     ("s3", "CompleteMultipartUpload"): "s3:PutObject",
     ("s3", "CreateMultipartUpload"): "s3:PutObject",
     ("s3", "DeleteObjects"): "s3:DeleteObject",

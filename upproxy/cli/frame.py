@@ -28,6 +28,7 @@ COMMANDS = {
     "deploy": ("upproxy.cli.deploy", "Build the app and let it go live on AWS."),
     "deploys": ("upproxy.cli.deploys", "List the releases, and which of them is live."),
     "env": ("upproxy.cli.env", "Keep the app's secret variables."),
+    "policy": ("upproxy.cli.policy", "Print the least IAM policy with which a stage can be deployed."),
     "promote": ("upproxy.cli.promote", "Release on one stage what is live on another."),
     "prune": ("upproxy.cli.prune", "Delete old releases."),
     "rollback": ("upproxy.cli.rollback", "Let an earlier release go live again."),

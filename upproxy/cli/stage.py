@@ -28,6 +28,6 @@ def opened(call: Call) -> Stage:
     """
     stage = call.stage or STAGE
     found = config.load(call.directory, stage)
-    session = Session(found.settings.profile, call.region)
-    regions = [call.region] if call.region else found.settings.regions or [session.region]
-    return Stage(found, Names(found.name, stage), session, tuple(regions))
+    regions = [call.region] if call.region else found.settings.regions
+    session = Session(found.settings.profile, next(iter(regions), None))  # which what is global is asked in, too
+    return Stage(found, Names(found.name, stage), session, tuple(regions or [session.region]))

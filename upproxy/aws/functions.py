@@ -215,9 +215,13 @@ class Functions:
         log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
         return Answer(answer["Payload"].read(), answer.get("FunctionError", ""), log, answer.get("ExecutedVersion", ""))
 
+    def account(self) -> dict[str, Any]:
+        """Return the account's quotas, `AccountLimit`, and what is used of them, `AccountUsage`."""
+        return self._lambda.call("GetAccountSettings")
+
     def free_concurrency(self) -> int:
         """Return how much concurrency of the account no function has for itself."""
-        return int(self._lambda.call("GetAccountSettings")["AccountLimit"]["UnreservedConcurrentExecutions"])
+        return int(self.account()["AccountLimit"]["UnreservedConcurrentExecutions"])
 
     def _when_role_is_known(self, operation: str, parameters: Mapping[str, Any], report: Report) -> None:
         def attempt() -> bool | None:

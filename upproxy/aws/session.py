@@ -18,7 +18,7 @@ from upproxy.aws.errors import translated
 
 ATTEMPTS = 8  # of each call, the first one included
 CONNECT_TIMEOUT = 10  # seconds
-READ_TIMEOUT = 60  # seconds
+READ_TIMEOUT = 60.0  # seconds
 
 for _name in ("auth", "endpoint", "parsers"):  # would write what is sent and received, secrets among it, at DEBUG
     logging.getLogger(f"botocore.{_name}").setLevel(logging.INFO)
@@ -56,13 +56,15 @@ def translating(service: str, operation: str) -> Iterator[None]:
 class Session:
     """Credentials and a region, from the places that all tools of AWS look at, and the services that they open.
 
-    `profile` and `region` win over the environment. Safe to use from several threads.
+    `profile` and `region` win over the environment. An `impatient` one is for somebody who waits for each answer. Safe
+    to use from several threads.
     """
 
-    def __init__(self, profile: str | None = None, region: str | None = None) -> None:
+    def __init__(self, profile: str | None = None, region: str | None = None, *, impatient: bool = False) -> None:
         region = region or os.environ.get("AWS_REGION")  # which all other tools of AWS hear
         with translating("sts", "GetCallerIdentity"):
             self._session: Any = boto3.session.Session(profile_name=profile, region_name=region)
+        self._timeout, self._attempts = (5.0, 2) if impatient else (READ_TIMEOUT, ATTEMPTS)
         self._lock = threading.Lock()
         self._services: dict[tuple[Any, ...], Service] = {}
         self._identity: Mapping[str, str] = {}
@@ -103,8 +105,8 @@ class Session:
         name: str,
         region: str | None = None,
         *,
-        read_timeout: float = READ_TIMEOUT,
-        attempts: int = ATTEMPTS,
+        read_timeout: float | None = None,
+        attempts: int | None = None,
         **options: Any,
     ) -> Service:
         """Open a service by its name in boto3, once for each region and set of options, which are botocore's own.
@@ -113,6 +115,7 @@ class Session:
         reason of its own. Raises AwsError.
         """
         region = region or self.region
+        read_timeout, attempts = read_timeout or self._timeout, attempts or self._attempts
         key = (name, region, read_timeout, attempts, repr(options))
         with self._lock:
             if key not in self._services:

@@ -33,13 +33,17 @@ def find(version: str, report: Callable[[str], None]) -> Interpreter | None:
 
     `report` is called with a sentence before one is downloaded.
     """
-    for path in _there(version):
-        if found := _asked(path, version):
-            return found
+    if found := here(version):
+        return found
     report(f"getting Python {version} for its bytecode")
     if uv.attempt("python", "install", version) is not None and (path := _uv_finds(version)):
         return _asked(path, version)
     return None
+
+
+def here(version: str) -> Interpreter | None:
+    """Return a CPython of a minor version that is on this machine."""
+    return next((found for path in _there(version) if (found := _asked(path, version))), None)
 
 
 def _there(version: str) -> Iterator[str]:

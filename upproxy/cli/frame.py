@@ -27,6 +27,7 @@ COMMANDS = {
     "config": ("upproxy.cli.config", "Print the resolved configuration, the manifest or the schema."),
     "deploy": ("upproxy.cli.deploy", "Build the app and let it go live on AWS."),
     "deploys": ("upproxy.cli.deploys", "List the releases, and which of them is live."),
+    "doctor": ("upproxy.cli.doctor", "Say what stands in the way of a deploy."),
     "env": ("upproxy.cli.env", "Keep the app's secret variables."),
     "policy": ("upproxy.cli.policy", "Print the least IAM policy with which a stage can be deployed."),
     "promote": ("upproxy.cli.promote", "Release on one stage what is live on another."),

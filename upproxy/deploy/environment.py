@@ -143,11 +143,11 @@ def of_function(variables: Sequence[Variable], configuration: str) -> dict[str, 
         check_name(variable.name)
     values = {variable.name: variable.value for variable in variables}
     complete = {"AWS_LAMBDA_EXEC_WRAPPER": WRAPPER, FINGERPRINT: configuration, **values}
-    if (size := _size(complete)) > LIMIT:
-        sizes = sorted(((_size({name: value}), name) for name, value in values.items()), reverse=True)
-        largest = ", ".join(f"{name} {size:,}" for size, name in sizes[:_LARGEST])
+    if (whole := size(complete)) > LIMIT:
+        sizes = sorted(((size({name: value}), name) for name, value in values.items()), reverse=True)
+        largest = ", ".join(f"{name} {one:,}" for one, name in sizes[:_LARGEST])
         raise VariableError(
-            f"the variables come to {size:,} bytes together, and Lambda takes {LIMIT:,}; the largest are {largest}",
+            f"the variables come to {whole:,} bytes together, and Lambda takes {LIMIT:,}; the largest are {largest}",
             "Let the app read large ones from SSM, Secrets Manager or S3 itself when it starts (`lambda.policy` can "
             "allow that), or write what is no secret under `environment` in up.yml, which this limit is not about.",
         )
@@ -173,12 +173,12 @@ def check_value(name: str, value: str) -> None:
     if "\0" in value:
         raise VariableError(f"the value of {name} has a NUL in it", "No variable can; encode it, such as in base64.")
     try:
-        size = len(value.encode())
+        length = len(value.encode())
     except UnicodeEncodeError:
         raise VariableError(f"the value of {name} is no UTF-8", "Encode it, such as in base64.") from None
-    if size > MOST_BYTES:
+    if length > MOST_BYTES:
         raise VariableError(
-            f"the value of {name} has {size:,} bytes, and SSM takes {MOST_BYTES:,}",
+            f"the value of {name} has {length:,} bytes, and SSM takes {MOST_BYTES:,}",
             "Lambda takes no more than that for all variables together. Keep it in Secrets Manager or S3, where the "
             "app can read it when it starts (`lambda.policy` can allow that).",
         )
@@ -212,5 +212,6 @@ def concealing(values: Iterable[str]) -> Iterator[None]:
         raise error from None
 
 
-def _size(values: Mapping[str, str]) -> int:
+def size(values: Mapping[str, str]) -> int:
+    """Return how many bytes variables are by Lambda's measure."""
     return len(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode())

@@ -65,6 +65,15 @@ def test_without_a_message_the_code_is_told():
     assert str(answered("ServiceException")) == "lambda UpdateAlias: ServiceException"
 
 
+@pytest.mark.parametrize("message", ["<!doctype html>\n<title>Proxy</title>", "  <html>", " \n"])
+def test_a_page_of_a_proxy_is_not_shown(message):
+    assert str(answered("502", message)) == "lambda UpdateAlias: 502"
+
+
+def test_a_message_is_one_line():
+    assert str(answered("ServiceException", " Some\n  thing. ")) == "lambda UpdateAlias: Some thing."
+
+
 @pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired"])
 def test_expired_credentials(code):
     error = answered(code, "The security token included in the request is expired")

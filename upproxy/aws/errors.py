@@ -157,7 +157,9 @@ def translated(error: Exception, service: str, operation: str) -> AwsError:
 def _of_response(error: exceptions.ClientError, service: str, operation: str) -> AwsError:
     details: Mapping[str, Any] = error.response.get("Error", {})
     code = str(details.get("Code", ""))
-    said = str(details.get("Message") or "").strip() or code
+    said = " ".join(str(details.get("Message") or "").split())
+    if not said or said.startswith("<"):  # a page of something in between that is not AWS
+        said = code
     message = f"{service} {operation}: {said}"
     kind = _KINDS.get(code, AwsError)
     if issubclass(kind, AccessDenied):

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import pty
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -12,6 +11,7 @@ import boto3
 import pytest
 
 from tests.aws.moto_server import NOBODY, REGION, without_aws
+from tests.cli.terminal import in_terminal
 from upproxy.cli.frame import main
 
 CLEAN = without_aws(
@@ -180,30 +180,8 @@ def test_what_up_yml_makes_of_them(env, project):
 # --- In a terminal
 
 
-def in_terminal(command, project, environment, typed=b""):
-    """Run a command in a terminal, type after its first prompt, and return its status and what was on the screen."""
-    controller, terminal = pty.openpty()
-    shown = b""
-    with subprocess.Popen(
-        command, cwd=project, env=CLEAN | environment | {"TERM": "xterm"}, stdin=terminal, stdout=terminal,
-        stderr=terminal, start_new_session=True,
-    ) as process:  # fmt: skip
-        os.close(terminal)
-        try:
-            while data := os.read(controller, 4096):
-                shown += data
-                if typed and b": " in shown:
-                    os.write(controller, typed)
-                    typed = b""
-        except OSError:  # the terminal has nobody left
-            pass
-        process.wait(60)
-    os.close(controller)
-    return process.returncode, shown
-
-
 def test_a_terminal_is_asked_and_shows_nothing(project, server):
-    status, shown = in_terminal([*UPPROXY, "env", "add", "AB"], project, server.environment, SECRET.encode() + b"\n")
+    status, shown = in_terminal([*UPPROXY, "env", "add", "AB"], project, CLEAN | server.environment, [SECRET.encode()])
     assert status == 0, shown
     assert b"Value of AB: " in shown
     assert SECRET.encode() not in shown
@@ -211,7 +189,7 @@ def test_a_terminal_is_asked_and_shows_nothing(project, server):
 
 
 def test_a_terminal_with_nobody_to_ask(project, server):
-    status, shown = in_terminal([*UPPROXY, "env", "add", "AB", "--no-input"], project, server.environment)
+    status, shown = in_terminal([*UPPROXY, "env", "add", "AB", "--no-input"], project, CLEAN | server.environment)
     assert status == 2
     assert b"there is nobody to ask for the value of AB" in shown
 
@@ -219,7 +197,7 @@ def test_a_terminal_with_nobody_to_ask(project, server):
 @pytest.mark.parametrize("words", [("get", "AB"), ("export",)])
 def test_a_terminal_that_shows_a_value_is_warned_of(project, server, words):
     as_process(["env", "add", "AB"], project, server.environment, b"one")
-    status, shown = in_terminal([*UPPROXY, "env", *words], project, server.environment)
+    status, shown = in_terminal([*UPPROXY, "env", *words], project, CLEAN | server.environment)
     assert status == 0
     assert b"one" in shown
     assert b"secret values are on this screen now" in shown
@@ -231,7 +209,8 @@ EVERYTHING = (
     ("env", "add", "DB_URL"), ("env", "add", "DB_URL", "--json"), ("env", "add", "DB_URL", "-v"), ("env",),
     ("env", "ls"), ("env", "ls", "--json"), ("env", "ls", "-v"), ("env", "get", "OTHER"), ("env", "get", "OTHER", "-v"),
     ("env", "rm", "OTHER", "--json"), ("config", "-s", "staging"), ("config", "-s", "staging", "--json"),
-    ("config", "-s", "staging", "--manifest"), ("env", "rm", "DB_URL", "-v"),
+    ("config", "-s", "staging", "--manifest"), ("policy", "-s", "staging"), ("doctor", "-s", "staging", "-v"),
+    ("doctor", "-s", "staging", "--json"), ("env", "rm", "DB_URL", "-v"),
 )  # fmt: skip
 
 

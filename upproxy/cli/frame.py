@@ -24,20 +24,29 @@ from upproxy.cli.output import Output
 COMMANDS = {
     "auth": ("upproxy.cli.auth", "Hash a password for up.yml."),
     "build": ("upproxy.cli.build", "Build the zip that Lambda runs, or the files of an image."),
+    "completion": ("upproxy.cli.completion", "Print what completes this command in your shell."),
     "config": ("upproxy.cli.config", "Print the resolved configuration, the manifest or the schema."),
     "deploy": ("upproxy.cli.deploy", "Build the app and let it go live on AWS."),
     "deploys": ("upproxy.cli.deploys", "List the releases, and which of them is live."),
     "doctor": ("upproxy.cli.doctor", "Say what stands in the way of a deploy."),
     "env": ("upproxy.cli.env", "Keep the app's secret variables."),
+    "init": ("upproxy.cli.init", "Write an up.yml for the project in this folder."),
     "policy": ("upproxy.cli.policy", "Print the least IAM policy with which a stage can be deployed."),
     "promote": ("upproxy.cli.promote", "Release on one stage what is live on another."),
     "prune": ("upproxy.cli.prune", "Delete old releases."),
     "rollback": ("upproxy.cli.rollback", "Let an earlier release go live again."),
+    "run": ("upproxy.cli.run", "Run a hook of up.yml."),
     "sandbox": ("upproxy.cli.sandbox", "Play AWS on this machine, to try a deploy."),
     "start": ("upproxy.cli.start", "Serve the app on this machine, the way Lambda will."),
     "version": ("upproxy.cli.version", "Print the version."),
 }
 """Commands: their modules, imported when they are called, and what `--help` says of them."""
+
+
+COMPLETE = "_UPPROXY_COMPLETE"
+"""The variable by which a shell asks for words that fit."""
+
+_NAME = "upproxy"
 
 
 @dataclass
@@ -100,7 +109,7 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
             hint = f"Did you mean `upproxy {near[0]}`?" if near else "`upproxy --help` lists the commands."
             raise UsageError(f"there is no command {args[0]!r}", hint)
@@ -112,7 +121,7 @@ class _Commands(click.Group):
 
 
 _UPPROXY = _Commands(
-    "upproxy",
+    _NAME,
     help="Run any ordinary web app on AWS Lambda, unchanged.",
     params=_shared_options(),
     no_args_is_help=False,
@@ -124,6 +133,8 @@ _UPPROXY = _Commands(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line, `sys.argv` by default, and return its exit status."""
+    if instruction := os.environ.get(COMPLETE):
+        return _completed(instruction)
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = words[: words.index("--")] if "--" in words else words
     call = Call()
@@ -133,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif words == ["--version"]:
             words = ["version"]
         # Not `main()`, which has its own way with interrupts and closed pipes.
-        with _UPPROXY.make_context("upproxy", words, obj=call) as context:
+        with _UPPROXY.make_context(_NAME, words, obj=call) as context:
             status = _UPPROXY.invoke(context)
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as exit_:
@@ -156,6 +167,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if call.verbose or "-v" in options or "--verbose" in options:
             traceback.print_exc()
         return _fail(failure, call, options)
+
+
+def completion(shell: str) -> str:
+    """Return the script that completes this command in a shell: bash, zsh or fish."""
+    from click.shell_completion import BashComplete, FishComplete, ZshComplete
+
+    kinds: dict[str, type[BashComplete | FishComplete | ZshComplete]]
+    kinds = {"bash": BashComplete, "fish": FishComplete, "zsh": ZshComplete}
+    return kinds[shell](_UPPROXY, {}, _NAME, COMPLETE).source()
+
+
+def _completed(instruction: str) -> int:
+    """Answer what that script asks: which words fit the command line in the environment."""
+    from click.shell_completion import shell_complete
+
+    return shell_complete(_UPPROXY, {}, _NAME, COMPLETE, instruction)
 
 
 def _unforeseen(error: Exception) -> CommandError:

@@ -119,9 +119,30 @@ class Output:
         """Ask a yes-or-no question. `--yes` answers it; raises UsageError where nobody can."""
         if self._assume_yes:
             return True
+        self._must_ask(question)
+        return click.confirm(question, err=True)
+
+    def ask(self, question: str, proposed: str, check: Callable[[str], str]) -> str:
+        """Ask for a text, again where `check` raises UsageError. `--yes` takes what is proposed.
+
+        Raises UsageError where nobody can be asked.
+        """
+        if self._assume_yes:
+            return check(proposed)
+        self._must_ask(question)
+
+        def answer(text: str) -> str:
+            try:
+                return check(text)
+            except UsageError as error:
+                raise click.BadParameter(error.message) from None
+
+        answered: str = click.prompt(question, default=proposed, value_proc=answer, err=True)
+        return answered
+
+    def _must_ask(self, question: str) -> None:
         if not self.interactive:
             raise UsageError(f"this needs an answer: {question}", hint="Run it in a terminal, or add --yes.")
-        return click.confirm(question, err=True)
 
     def secret(self, what: str, *, twice: bool = False) -> bytes:
         """Read what nobody may see: in a terminal it is asked for and not shown, otherwise it is all of stdin.

@@ -117,7 +117,7 @@ def load(directory: str, stage: str = "development", command: str | None = None,
     else:
         said = None
         check_stage(stage, list(STAGES))
-        settings = StageSettings.model_validate({"name": _name_of(directory)})
+        settings = StageSettings.model_validate({"name": name_of(directory)})
     warnings += [*middleware.warnings(settings), *warm.warnings(settings)]
     app = infer(directory, settings, command, python)
     if app.command is None:
@@ -125,8 +125,8 @@ def load(directory: str, stage: str = "development", command: str | None = None,
     return Config(directory, stage, said, settings, app, (*warnings, *app.warnings))
 
 
-def _name_of(directory: str) -> str:
-    """Make a valid name of the folder's."""
+def name_of(directory: str) -> str:
+    """Make a valid name for an app of its folder's."""
     folder = os.path.basename(os.path.realpath(directory))
     name = re.sub(r"[^a-zA-Z0-9]+", "-", folder).strip("-").lower()[:48].strip("-")
     return name if re.search(NAME, name) else f"app-{name}"[:48].strip("-")

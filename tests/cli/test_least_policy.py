@@ -1,0 +1,90 @@
+"""What deploys really call, on the local AWS, is what `upproxy policy` allows; and no secret is seen on the way."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.aws.moto_server import ACCOUNT, without_aws
+from tests.deploy.permissions import recording, refused
+from upproxy import config
+from upproxy.cli.frame import main
+from upproxy.deploy.policy import statements
+from upproxy.deploy.wanted import Account
+
+REGION = "us-east-1"
+SECRET = "hunter2-hunter2"
+CLEAN = without_aws(dict(os.environ))
+
+
+@pytest.fixture
+def sandbox(monkeypatch):
+    """A local AWS, which calls of this process go to."""
+    words = [sys.executable, "-m", "upproxy", "sandbox", "--port", "0", "--no-delays", "--json"]
+    with subprocess.Popen(words, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            document = json.loads(process.stdout.readline())
+            for name in [name for name in os.environ if name.startswith("AWS_")]:
+                monkeypatch.delenv(name)
+            for name, value in document["environment"].items():
+                monkeypatch.setenv(name, value)
+            yield
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """An app that needs no packages."""
+    (tmp_path / "app.py").write_text(
+        "import os, http.server\n"
+        "class Handler(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        "        self.send_response(200)\n"
+        "        self.end_headers()\n"
+        "http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()\n"
+    )
+    (tmp_path / "up.yml").write_text(
+        f"name: shop\nregions: [{REGION}]\npython: {sys.version_info[0]}.{sys.version_info[1]}\n"
+        "proxy: {command: exec python3 app.py}\n"
+        "environment: {KEY: 'x-${API_KEY}'}\nlambda: {concurrency: 20}\nwarm: {count: 1}\n"
+    )
+    return tmp_path
+
+
+def test_every_call_of_a_stage_is_allowed(sandbox, project, monkeypatch, capfdbinary):
+    shown = b""
+
+    def run(*words, given=b""):
+        nonlocal shown
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        status = main([*words, "-C", str(project)])
+        out, err = capfdbinary.readouterr()
+        shown += out + err
+        assert status == 0, err.decode()
+        return out.decode()
+
+    with recording(ACCOUNT) as needs:
+        run("env", "add", "API_KEY", given=SECRET.encode())
+        run("deploy", "--yes")
+        run("env", "add", "API_KEY", given=SECRET.encode() + b"2")
+        assert "version" in run("deploy", "--json", "--yes", "-v")
+        run("deploys")
+        run("rollback", "--json")
+        run("deploy", "--yes", "--dry-run")
+        run("prune", "--yes")
+        run("env", "rm", "API_KEY")
+    assert SECRET.encode() not in shown
+    allowing = statements(config.load(str(project), "staging"), Account("aws", ACCOUNT), [REGION])
+    assert refused(allowing, needs) == []
+    # That it is the deploy which was recorded.
+    assert {"lambda:CreateFunction", "lambda:UpdateAlias", "iam:PassRole", "ssm:GetParametersByPath"} <= {
+        need.action for need in needs
+    }
+    # That a statement which is missing would be missed.
+    less = [one for one in allowing if one["Sid"] != "WithoutResource"]
+    assert {need.action for need in refused(less, needs)} == {"logs:DescribeLogGroups"}

@@ -145,7 +145,7 @@ def test_manifest_is_what_the_proxy_reads(tmp_path):
     )
     document = load(str(tmp_path)).manifest()
     assert list(document) == [
-        "manifest_version", "name", "stage", "version", "upstream", "events", "logs", "health", "middleware",
+        "manifest_version", "name", "stage", "version", "upstream", "events", "logs", "health", "exec", "middleware",
     ]  # fmt: skip
     manifest = Manifest(json.loads(json.dumps(document)))
     assert (manifest.name, manifest.stage, manifest.version) == ("shop", "development", "")

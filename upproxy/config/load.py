@@ -83,6 +83,7 @@ class Config:
             "events": vars(events),
             "logs": {**sections["logs"], "redact": [*settings.logs.redact, *middleware.secrets(settings)]},
             "health": {"path": settings.health.path, "timeout": settings.health.timeout},
+            "exec": settings.exec,
             "middleware": self._middleware(),
         }
 

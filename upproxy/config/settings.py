@@ -307,6 +307,8 @@ class Settings(Strict):
     """What a new release has to answer before it goes live."""
     release: Release = Release()
     """Published releases."""
+    exec: bool = False
+    """Let `upproxy exec` run commands beside the app, and with it everybody who may invoke the function."""
     warm: Warm = Warm()
     """Instances kept thawed on a schedule."""
     hooks: Hooks = Hooks()

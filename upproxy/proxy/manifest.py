@@ -73,7 +73,7 @@ class HealthOptions(Options):
 class Manifest:
     """The whole of it. `version` is the release's name, empty for local runs.
 
-    `upstream` is None where there is no app, but files alone.
+    `upstream` is None where there is no app, but files alone. `exec` allows commands beside the app.
     """
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -95,6 +95,7 @@ class Manifest:
             raise ManifestError("the manifest's command is neither a text nor a list")
         self.events = EventOptions.from_manifest(document.get("events"))
         self.logs = LogOptions.from_manifest(document.get("logs"))
+        self.exec: bool = document.get("exec") is True
         self.health = HealthOptions.from_manifest(document.get("health"))
         self.middleware: dict[str, Any] = document.get("middleware") or {}
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from upproxy.proxy.log import Log
 from upproxy.proxy.manifest import Manifest
 from upproxy.proxy.messages import Invocation
 from upproxy.proxy.runtime.direct import DirectMessages
 from upproxy.proxy.runtime.instance import Instance
+from upproxy.proxy.upstream.absent import NoApp
 from upproxy.proxy.upstream.client import MARGIN
 from upproxy.proxy.waiting import InPlace
 
@@ -32,7 +34,7 @@ def answer(message: dict[str, Any], *, init_ms: float, seconds: float = 30.0) ->
         raise AssertionError("a warm-up is none of the app's business")
 
     manifest = Manifest({"manifest_version": 1, "name": "shop", "stage": "staging", "upstream": None})
-    direct = DirectMessages(loop, manifest, instance, upstream, initialise)
+    direct = DirectMessages(loop, Log(), manifest, instance, NoApp(), upstream, initialise)
     invocation = Invocation("id", deadline=deadline, deadline_ms=0, arn="", trace_id="")
     answers = []
 

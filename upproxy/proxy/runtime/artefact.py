@@ -22,6 +22,12 @@ def variable(name: str) -> str:
     return posix.environ.get(name.encode(), b"").decode("utf-8", "surrogateescape")
 
 
+def packages() -> str:
+    """Return the folder of the app's dependencies, empty where there is none."""
+    folder = f"{ROOT}/packages"
+    return folder if posix.access(folder, posix.X_OK) else ""
+
+
 def prepare() -> tuple[Manifest, Callable[[int], Child] | None]:
     """Go to the app's folder; return the manifest, and a function that starts the app for the nth time.
 
@@ -35,9 +41,7 @@ def prepare() -> tuple[Manifest, Callable[[int], Child] | None]:
     upstream = manifest.upstream
     if upstream is None:
         return manifest, None
-    packages = f"{ROOT}/packages"
-    if not posix.access(packages, posix.X_OK):
-        packages = ""
+    folder = packages()
 
     def start(restarts: int) -> Child:
         return spawn(
@@ -45,7 +49,7 @@ def prepare() -> tuple[Manifest, Callable[[int], Child] | None]:
             stage=manifest.stage,
             restarts=restarts,
             launchers=f"{ROOT}/upproxy/launchers",
-            packages=packages,
+            packages=folder,
         )
 
     return manifest, start

@@ -1,6 +1,7 @@
 """Messages of our own: direct invocations with the single key `upproxy`, which nothing that comes over HTTP can forge.
 
-`{"upproxy": {"warm": {"hold_ms": 75}}}` and `{"upproxy": {"health": {"path": "/", "timeout": 10}}}`.
+`{"upproxy": {"warm": {"hold_ms": 75}}}`, `{"upproxy": {"health": {"path": "/", "timeout": 10}}}`, and `exec`, which has
+a module of its own.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
+    from upproxy.proxy.log import Log
     from upproxy.proxy.manifest import Manifest
     from upproxy.proxy.messages import Response
     from upproxy.proxy.runtime.instance import Instance
+    from upproxy.proxy.upstream.absent import NoApp
+    from upproxy.proxy.upstream.supervisor import Supervisor
     from upproxy.proxy.waiting import Loop
 
     Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -42,15 +46,19 @@ class DirectMessages:
     def __init__(
         self,
         loop: Loop,
+        log: Log,
         manifest: Manifest,
         instance: Instance,
+        supervisor: Supervisor | NoApp,
         upstream: Handler,
         initialise: Callable[[float], Coroutine[Any, Any, None]],
     ) -> None:
         """`initialise` waits for the app until a `time.monotonic()` moment."""
         self._loop = loop
+        self._log = log
         self._manifest = manifest
         self._instance = instance
+        self._supervisor = supervisor
         self._upstream = upstream
         self._initialise = initialise
 
@@ -63,6 +71,8 @@ class DirectMessages:
                     return await self._warm(options, invocation)
                 if name == "health":
                     return await self._health(options, invocation)
+                if name == "exec":
+                    return await self._exec(options, invocation)
         raise ProxyError(f"an unknown message: {', '.join(map(str, message)) or 'an empty one'}")
 
     async def _warm(self, options: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
@@ -111,6 +121,11 @@ class DirectMessages:
             answer["error"] = str(error)
         answer["duration_ms"] = round((monotonic() - started) * 1000, 1)
         return answer
+
+    async def _exec(self, options: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
+        from upproxy.proxy.runtime.exec import execute
+
+        return await execute(self._loop, self._log, self._manifest, self._supervisor, options, invocation)
 
 
 def _bounded(invocation: Invocation, timeout: float) -> Invocation:

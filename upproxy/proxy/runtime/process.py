@@ -118,7 +118,7 @@ class Proxy:
             codecs=codecs,
             streaming=manifest.events.streaming,
             handler=handler,
-            direct=DirectMessages(loop, manifest, self.instance, asked, self.initialise),
+            direct=DirectMessages(loop, log, manifest, self.instance, self.supervisor, asked, self.initialise),
             access=access,
             instance=self.instance,
             log=log,

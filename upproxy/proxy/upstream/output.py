@@ -34,7 +34,7 @@ class Output:
         self._log = log
         self._levels = options.stdout, options.stderr
         self._in_flight = in_flight
-        self._pipes: list[Pipe] = []
+        self._pipes: list[_Lines] = []
         self._poll = select.poll()
         self.tail: list[str] = []
 
@@ -42,7 +42,7 @@ class Output:
         """Read a new app's pipes from now on. The tail starts anew."""
         self.tail = []
         for fd, level in zip((stdout, stderr), self._levels, strict=True):
-            self._pipes.append(Pipe(self._loop, fd, level, self))
+            self._pipes.append(_Lines(self._loop, fd, level, self))
             self._poll.register(fd, select.POLLIN)
 
     def drain(self) -> None:
@@ -68,7 +68,7 @@ class Output:
             self._log.write_lines(entries)
             self.tail = (self.tail + [_text(line) for line in lines[-TAIL:]])[-TAIL:]
 
-    def forget(self, pipe: Pipe, fd: int) -> None:
+    def forget(self, pipe: _Lines, fd: int) -> None:
         """Drop a pipe that has ended, and its descriptor, which is still open."""
         self._pipes.remove(pipe)
         self._poll.unregister(fd)
@@ -81,15 +81,12 @@ class Output:
 
 
 class Pipe:
-    """One pipe: bytes in, lines out."""
+    """The reading end of a pipe of a process. It is closed at its end, or by `close`."""
 
-    __slots__ = ("_channel", "_level", "_loop", "_output", "_rest")
+    __slots__ = ("_channel", "_loop")
 
-    def __init__(self, loop: Loop, fd: int, level: str, output: Output) -> None:
+    def __init__(self, loop: Loop, fd: int) -> None:
         self._loop = loop
-        self._level = level
-        self._output = output
-        self._rest = b""
         self._channel: Channel = loop.watch(fd, self.read)
 
     def read(self) -> None:
@@ -105,12 +102,36 @@ class Pipe:
             if not data:
                 self.close()
                 return
-            self._split(data)
+            self.take(data)
             if len(data) < READ_SIZE and not self._channel.over:
                 return
         self._loop.call_at(monotonic(), self.read)
 
-    def _split(self, data: bytes) -> None:
+    def take(self, data: bytes) -> None:
+        """Do something with what was read."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Read no more."""
+        fd = self._channel.fd
+        if fd >= 0:
+            self._loop.unwatch(self._channel)
+            posix.close(fd)
+
+
+class _Lines(Pipe):
+    """A pipe of the app: bytes in, lines out."""
+
+    __slots__ = ("_level", "_output", "_rest")
+
+    def __init__(self, loop: Loop, fd: int, level: str, output: Output) -> None:
+        self._level = level
+        self._output = output
+        self._rest = b""
+        super().__init__(loop, fd)
+
+    def take(self, data: bytes) -> None:
+        """Log the lines that are whole."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > LINE_LIMIT:
             lines.append(self._rest)
@@ -125,9 +146,8 @@ class Pipe:
             if self._rest:
                 self._output.take(self._level, _pieces(self._rest))
                 self._rest = b""
-            self._loop.unwatch(self._channel)
             self._output.forget(self, fd)
-            posix.close(fd)
+            super().close()
 
 
 def _text(line: bytes) -> str:

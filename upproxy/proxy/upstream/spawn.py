@@ -53,17 +53,15 @@ def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers:
     `launchers` is the folder that `{launchers}` in the command stands for, `packages` a folder of the app's
     dependencies to put before Python's own, or empty. Raises SpawnError.
     """
-    environment = _environment(options, packages)
-    environment[b"UP_STAGE"] = stage.encode()
-    environment[b"UP_RESTARTS"] = b"%d" % restarts
+    variables = environment(options, stage, packages)
+    variables[b"UP_RESTARTS"] = b"%d" % restarts
     words = ["/bin/sh", "-c", options.command] if isinstance(options.command, str) else options.command
     listener: socket.socket | None = None
-    pipes: list[int] = []
     try:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
         listener.bind((LOOPBACK.encode(), 0))
         port: int = listener.getsockname()[1]
-        environment[b"PORT"] = b"%d" % port
+        variables[b"PORT"] = b"%d" % port
         if words is not options.command:
             argv = words
             listener.close()  # the number is free again, for the app
@@ -76,13 +74,33 @@ def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers:
             posix.set_inheritable(listener.fileno(), True)
             fd = str(listener.fileno())
             argv = [word.replace("{fd}", fd).replace("{launchers}", launchers) for word in words]
+        pid, stdout, stderr = launch([word.encode("utf-8", "surrogateescape") for word in argv], variables)
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        raise SpawnError(f"cannot start {words[0]}: {error.strerror}; see proxy.command in up.yml") from None
+    if listener is not None:
+        posix.set_inheritable(listener.fileno(), False)
+        if not QUEUE_IS_TOLD:  # then the app's listening is what tells that it is ready, as with `$PORT`
+            listener.close()
+            listener = None
+    return Child(pid, port, listener, stdout, stderr)
+
+
+def launch(argv: list[bytes], variables: dict[bytes, bytes]) -> tuple[int, int, int]:
+    """Start a program in a process group of its own, with nothing to read.
+
+    Returns its number and the non-blocking reading ends of its stdout and stderr. Raises OSError.
+    """
+    pipes: list[int] = []
+    try:
         pipes += posix.pipe()
         pipes += posix.pipe()
         out_read, out_write, err_read, err_write = pipes
         pid = posix.posix_spawn(
-            _find(argv[0], environment),
+            _find(argv[0], variables),
             argv,
-            environment,
+            variables,
             file_actions=[
                 (posix.POSIX_SPAWN_OPEN, 0, "/dev/null", posix.O_RDONLY, 0),
                 (posix.POSIX_SPAWN_DUP2, out_write, 1),
@@ -93,47 +111,41 @@ def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers:
             setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
             setsigmask=[],
         )
-    except OSError as error:
+    except OSError:
         for end in pipes:
             posix.close(end)
-        if listener is not None:
-            listener.close()
-        raise SpawnError(f"cannot start {words[0]}: {error.strerror}; see proxy.command in up.yml") from None
+        raise
     posix.close(out_write)
     posix.close(err_write)
-    if listener is not None:
-        posix.set_inheritable(listener.fileno(), False)
-        if not QUEUE_IS_TOLD:  # then the app's listening is what tells that it is ready, as with `$PORT`
-            listener.close()
-            listener = None
     posix.set_blocking(out_read, False)
     posix.set_blocking(err_read, False)
-    return Child(pid, port, listener, out_read, err_read)
+    return pid, out_read, err_read
 
 
-def _environment(options: UpstreamOptions, packages: str) -> dict[bytes, bytes]:
+def environment(options: UpstreamOptions, stage: str, packages: str) -> dict[bytes, bytes]:
+    """Return the variables of the app, but for those of one process of it. Raises SpawnError."""
     private = {*_PRIVATE, *map(str.encode, options.private)}
-    environment = {name: value for name, value in posix.environ.items() if name not in private}
+    variables = {name: value for name, value in posix.environ.items() if name not in private}
     for name, text in options.environment.items():
         try:
-            environment[name.encode()] = expand(text, posix.environ).encode("utf-8", "surrogateescape")
+            variables[name.encode()] = expand(text, posix.environ).encode("utf-8", "surrogateescape")
         except UnsetVariable as error:
             raise SpawnError(str(error)) from None
-    environment.setdefault(b"PYTHONUNBUFFERED", b"1")  # a line that is printed is a line that is logged
+    variables[b"UP_STAGE"] = stage.encode()
+    variables.setdefault(b"PYTHONUNBUFFERED", b"1")  # a line that is printed is a line that is logged
     if packages:
         folder = packages.encode()
         # What AWS's own bootstrap, which we stand in for, would have put there: layers and the runtime's boto3.
-        tail = [*_LAYERS, environment.get(b"LAMBDA_RUNTIME_DIR", b""), environment.get(b"PYTHONPATH", b"")]
-        environment[b"PYTHONPATH"] = b":".join([folder, *filter(None, tail)])
-        environment[b"PATH"] = folder + b"/bin:" + environment.get(b"PATH", b"/usr/local/bin:/usr/bin:/bin")
-    return environment
+        tail = [*_LAYERS, variables.get(b"LAMBDA_RUNTIME_DIR", b""), variables.get(b"PYTHONPATH", b"")]
+        variables[b"PYTHONPATH"] = b":".join([folder, *filter(None, tail)])
+        variables[b"PATH"] = folder + b"/bin:" + variables.get(b"PATH", b"/usr/local/bin:/usr/bin:/bin")
+    return variables
 
 
-def _find(program: str, environment: dict[bytes, bytes]) -> bytes:
-    name = program.encode("utf-8", "surrogateescape")
-    if b"/" not in name:
-        for folder in environment.get(b"PATH", b"/usr/local/bin:/usr/bin:/bin").split(b":"):
-            path = (folder or b".") + b"/" + name
+def _find(program: bytes, variables: dict[bytes, bytes]) -> bytes:
+    if b"/" not in program:
+        for folder in variables.get(b"PATH", b"/usr/local/bin:/usr/bin:/bin").split(b":"):
+            path = (folder or b".") + b"/" + program
             if posix.access(path, posix.X_OK):
                 return path
-    return name
+    return program

@@ -83,6 +83,7 @@ class Supervisor:
         self._fruitless = 0  # exits in a row without a served request
         self._served = False
         self._timer: Timer | None = None
+        self._expected: dict[int, Callable[[int], None]] = {}
         self._probe: socket.socket | None = None
         loop.on_signal(signal.SIGCHLD, self._reap)
         self._adopt(child)
@@ -117,6 +118,10 @@ class Supervisor:
         """Note that the app has answered a request: its next restart is immediate."""
         self._served = True
 
+    def expect(self, pid: int, ended: Callable[[int], None]) -> None:
+        """Tell of the end of another process of ours, once, by its wait status; its group is ended with it."""
+        self._expected[pid] = ended
+
     def stop(self) -> None:
         """Ask the app to finish (SIGTERM), and end it when it does not within 1.5 s."""
         if self.state != STOPPED:
@@ -124,7 +129,7 @@ class Supervisor:
             self._cancel_timer()
             self._stop_probing()
             if self.alive:
-                self._signal_group(signal.SIGTERM)
+                signal_group(self._child.pid, signal.SIGTERM)
                 self._timer = self._loop.call_at(monotonic() + STOP_GRACE, self._kill)
 
     def close(self) -> None:
@@ -208,33 +213,40 @@ class Supervisor:
 
     def _reap(self) -> None:
         if posix.getpid() != 1:
-            self._reap_app()
+            for pid in (self._child.pid, *self._expected):
+                self._reap_own(pid)
             return
         # In a container orphans are ours as well. Each is looked at before it is taken, lest the app be among them.
         try:
             while (ended := posix.waitid(posix.P_ALL, 0, _LOOK)) is not None:
-                if self.alive and ended.si_pid == self._child.pid:
-                    self._reap_app()
-                else:
+                if not self._reap_own(ended.si_pid):
                     posix.waitpid(ended.si_pid, 0)
         except ChildProcessError:
             pass
 
-    def _reap_app(self) -> None:
-        if not self.alive:
-            return
-        pid = self._child.pid
+    def _reap_own(self, pid: int) -> bool:
+        """Look whether a process that somebody waits for has ended; return False for any other process."""
+        if self.alive and pid == self._child.pid:
+            ended: Callable[[int], None] | None = self._exited
+        else:
+            ended = self._expected.get(pid)
+        if ended is None:
+            return False
         # The group is killed while its leader's number is still taken, so that it cannot hit anybody else;
         # where that cannot be had (macOS before Python 3.13), right after.
         if hasattr(posix, "waitid"):
-            if posix.waitid(posix.P_PID, pid, _LOOK) is not None:
-                self._signal_group(signal.SIGKILL)
-                self._exited(posix.waitpid(pid, 0)[1])
+            if posix.waitid(posix.P_PID, pid, _LOOK) is None:
+                return True
+            signal_group(pid, signal.SIGKILL)
+            status = posix.waitpid(pid, 0)[1]
         else:
-            ended, status = posix.waitpid(pid, posix.WNOHANG)
-            if ended:
-                self._signal_group(signal.SIGKILL)
-                self._exited(status)
+            found, status = posix.waitpid(pid, posix.WNOHANG)
+            if not found:
+                return True
+            signal_group(pid, signal.SIGKILL)
+        self._expected.pop(pid, None)
+        ended(status)
+        return True
 
     def _exited(self, status: int) -> None:
         self.alive = False
@@ -266,13 +278,15 @@ class Supervisor:
             self._adopt(child)
 
     def _kill(self) -> None:
-        self._signal_group(signal.SIGKILL)
+        signal_group(self._child.pid, signal.SIGKILL)
 
-    def _signal_group(self, number: int) -> None:
-        try:
-            posix.killpg(self._child.pid, number)
-        except ProcessLookupError:
-            pass
+
+def signal_group(pid: int, number: int) -> None:
+    """Send a signal to a process and its group, where there is one left."""
+    try:
+        posix.killpg(pid, number)
+    except ProcessLookupError:
+        pass
 
 
 def _how(status: int) -> str:

@@ -35,6 +35,7 @@ class Functions:
     """Lambda in a region."""
 
     def __init__(self, session: Session, region: str) -> None:
+        self.region = region
         self._session = session
         self._lambda = session.service("lambda", region)
 
@@ -210,7 +211,10 @@ class Functions:
 
     def invoke(self, name: str, qualifier: str, event: bytes, timeout: float) -> Answer:
         """Invoke a version or alias once and wait at most `timeout` seconds for the answer. Never repeated."""
-        service = self._session.service("lambda", self._lambda.region, read_timeout=timeout, attempts=1)
+        service = self._session.service(
+            "lambda", self.region, read_timeout=timeout, attempts=1,
+            tcp_keepalive=True,  # else what is silent for minutes is forgotten by gateways on the way
+        )  # fmt: skip
         answer = service.call("Invoke", FunctionName=name, Qualifier=qualifier, LogType="Tail", Payload=event)
         log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
         return Answer(answer["Payload"].read(), answer.get("FunctionError", ""), log, answer.get("ExecutedVersion", ""))

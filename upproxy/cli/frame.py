@@ -32,6 +32,7 @@ COMMANDS = {
     "env": ("upproxy.cli.env", "Keep the app's secret variables."),
     "init": ("upproxy.cli.init", "Write an up.yml for the project in this folder."),
     "policy": ("upproxy.cli.policy", "Print the least IAM policy with which a stage can be deployed."),
+    "exec": ("upproxy.cli.exec", "Run a command beside the deployed app."),
     "promote": ("upproxy.cli.promote", "Release on one stage what is live on another."),
     "prune": ("upproxy.cli.prune", "Delete old releases."),
     "rollback": ("upproxy.cli.rollback", "Let an earlier release go live again."),

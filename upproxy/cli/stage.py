@@ -20,6 +20,13 @@ class Stage(NamedTuple):
     session: Session
     regions: tuple[str, ...]
 
+    def region(self, call: Call) -> str:
+        """Return the one region that a call is about: the first, where there are several."""
+        region, *others = self.regions
+        if others:
+            call.output.note(f"in {region}; --region names another")
+        return region
+
 
 def opened(call: Call) -> Stage:
     """Return the stage of a call, staging by default. Raises ConfigError and AwsError.

@@ -50,7 +50,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append(f"GET {self.path}")
-        if self.path == CONFIGURATION and self.server.deployed:
+        if self.server.refusal:
+            self._refuse(*self.server.refusal)
+        elif self.path == CONFIGURATION and self.server.deployed:
             document = {"FunctionName": "shop-staging", "Version": "7", "Timeout": self.server.timeout_of_the_function}
             self._answer(json.dumps(document).encode())
         elif self.path.endswith("/concurrency"):
@@ -61,16 +63,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.server.asked.append(f"POST {self.path}")
         payload = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.path != INVOKE:
-            self._refuse(404, "ResourceNotFoundException")
+        if self.server.refusal or self.path != INVOKE:
+            self._refuse(*self.server.refusal or (404, "ResourceNotFoundException"))
             return
         fields, answer = self.server.invoke(payload)
         self._answer(answer, {"X-Amz-Executed-Version": "7", **fields})
 
     def _answer(self, body, fields=None, status=200):
-        if self.server.refusal and status == 200:
-            self._refuse(*self.server.refusal)
-            return
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **(fields or {})}.items():
             self.send_header(name, value)
@@ -78,4 +77,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _refuse(self, status, code):
-        self._answer(b'{"message": "no"}', {"X-Amzn-ErrorType": code}, status)
+        self._answer(json.dumps({"__type": code, "message": "no"}).encode(), {"X-Amzn-ErrorType": code}, status)

@@ -33,6 +33,7 @@ COMMANDS = {
     "init": ("upproxy.cli.init", "Write an up.yml for the project in this folder."),
     "policy": ("upproxy.cli.policy", "Print the least IAM policy with which a stage can be deployed."),
     "exec": ("upproxy.cli.exec", "Run a command beside the deployed app."),
+    "logs": ("upproxy.cli.logs", "Print or follow the log of a deployed stage."),
     "promote": ("upproxy.cli.promote", "Release on one stage what is live on another."),
     "prune": ("upproxy.cli.prune", "Delete old releases."),
     "rollback": ("upproxy.cli.rollback", "Let an earlier release go live again."),

@@ -40,11 +40,15 @@ def configuration(functions: Functions, names: Names) -> Mapping[str, Any]:
     """Return the configuration of the live version, in the shape of Lambda's API. Raises NotDeployed, and AwsError."""
     found = functions.configuration(names.function, ALIAS)
     if found is None:
-        raise NotDeployed(
-            f"{names.app} is not deployed to {names.stage} in {functions.region}",
-            f"`upproxy deploy {names.stage}` does that.",
-        )
+        raise missing(names, functions.region)
     return found
+
+
+def missing(names: Names, region: str) -> NotDeployed:
+    """Return the error for a stage that is not there."""
+    return NotDeployed(
+        f"{names.app} is not deployed to {names.stage} in {region}", f"`upproxy deploy {names.stage}` does that."
+    )
 
 
 def run(

@@ -1,4 +1,4 @@
-"""What `start` shows: every line of the proxy and the app, through structlog.
+"""What `start` and `logs` show: every line of the proxy and the app, through structlog.
 
 In a terminal as a readable console, in a pipe as the JSON lines that Lambda would log.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Collection, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -19,14 +19,21 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _MULTILINE = ("exception", "stack")  # fields that structlog shows as paragraphs of their own
 _HIDDEN = ("ip", "request_id", "stage", "version")  # of no use beside the one app of this machine
+_ANOTHER_DAY = "%Y-%m-%d %H:%M:%S"
 _ACCESS = frozenset(("duration", "method", "path", "size", "status"))
 
 
 class Console:
-    """Writes lines to a stream. `coloured` says whether it is a terminal that a person reads."""
+    """Writes lines to a stream. `coloured` says whether it is a terminal that a person reads.
 
-    def __init__(self, stream: TextIO | None = None, *, readable: bool, coloured: bool) -> None:
+    Fields named in `hidden` are left out where they are for a person.
+    """
+
+    def __init__(
+        self, stream: TextIO | None = None, *, readable: bool, coloured: bool, hidden: Collection[str] = _HIDDEN
+    ) -> None:
         self._stream = stream or sys.stdout
+        self._hidden = hidden
         self._render: structlog.typing.Processor
         if readable:
             self._render = structlog.dev.ConsoleRenderer(colors=coloured, pad_event_to=0, sort_keys=False)
@@ -42,21 +49,22 @@ class Console:
             if not text:
                 return
             entry = {"level": "error" if source == "stderr" else "info", "message": text}
-        self._write(entry if "timestamp" in entry else {"timestamp": _now(), **entry})
+        self.entry(entry if "timestamp" in entry else {"timestamp": _now(), **entry})
 
     def log(self, level: str, message: str, **fields: Any) -> None:
         """Show a line of our own. `level` is debug, info, warn, error or fatal."""
-        self._write({"timestamp": _now(), "level": level, "message": message, **fields})
+        self.entry({"timestamp": _now(), "level": level, "message": message, **fields})
 
     def platform(self, line: str) -> None:
         """Show a line that Lambda itself would log: START, END, REPORT. A pipe gets it as it is."""
         if self._readable:
-            self._write({"timestamp": _now(), "level": "info", "message": line.strip().replace("\t", "  ")})
+            self.entry({"timestamp": _now(), "level": "info", "message": line.strip().replace("\t", "  ")})
         else:
             self._put(line)
 
-    def _write(self, entry: dict[str, Any]) -> None:
-        self._put(str(self._render(None, "", _readable(entry) if self._readable else entry)))
+    def entry(self, entry: dict[str, Any]) -> None:
+        """Show the fields of a line, among them `timestamp` and `level`."""
+        self._put(str(self._render(None, "", _readable(entry, self._hidden) if self._readable else entry)))
 
     def _put(self, line: str) -> None:
         try:
@@ -80,7 +88,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) and isinstance(entry.get("level"), str) else None
 
 
-def _readable(entry: dict[str, Any]) -> MutableMapping[str, Any]:
+def _readable(entry: dict[str, Any], hidden: Collection[str]) -> MutableMapping[str, Any]:
     """Arrange an entry for ConsoleRenderer: what happened first, no field that says nothing here, nothing harmful."""
     entry = {harmless(key): _harmless_value(key, value) for key, value in entry.items()}
     shown: dict[str, Any] = {"timestamp": _clock(entry.pop("timestamp")), "level": _level(entry.pop("level"))}
@@ -90,7 +98,7 @@ def _readable(entry: dict[str, Any]) -> MutableMapping[str, Any]:
         target = f"{entry.pop('path')}{'?' if query else ''}{query}"
         message = f"{entry.pop('method')} {target} {entry.pop('status')} in {entry.pop('duration')} ms"
     shown["event"] = message if isinstance(message, str) else str(message)
-    shown.update((key, value) for key, value in entry.items() if key not in _HIDDEN and key not in shown)
+    shown.update((key, value) for key, value in entry.items() if key not in hidden and key not in shown)
     return shown
 
 
@@ -99,9 +107,10 @@ def _level(level: str) -> str:
 
 
 def _clock(timestamp: Any) -> str:
-    """Return the local time of day; of anything else its text."""
+    """Return the local time of day, with the day where that is not today; of anything else its text."""
     try:
-        return datetime.fromisoformat(timestamp).astimezone().strftime("%H:%M:%S")
+        moment = datetime.fromisoformat(timestamp).astimezone()
+        return moment.strftime("%H:%M:%S" if moment.date() == datetime.now().astimezone().date() else _ANOTHER_DAY)
     except (TypeError, ValueError):
         return str(timestamp)
 

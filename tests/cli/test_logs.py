@@ -1,0 +1,213 @@
+"""`upproxy logs` with CloudWatch Logs as moto plays it: in this process, and followed by a process of its own."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import boto3
+import pytest
+
+from tests.aws.moto_server import REGION, without_aws
+from tests.cli.lambda_api import LambdaApi
+from upproxy.cli.frame import main
+from upproxy.local import report
+
+GROUP = "/aws/lambda/shop-staging"
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
+    (tmp_path / "up.yml").write_text(f"name: shop\nregions: [{REGION}]\n")
+    return tmp_path
+
+
+@pytest.fixture
+def logs(project, aws, capfdbinary):
+    """Run `upproxy logs` in the project, in this process."""
+
+    def run(*arguments):
+        status = main(["logs", "-C", str(project), *arguments])
+        out, err = capfdbinary.readouterr()
+        assert b"Traceback" not in err
+        return SimpleNamespace(status=status, out=out.decode(), err=err.decode())
+
+    return run
+
+
+def write(client, *messages, ago=0.0, group=GROUP):
+    """Write lines, so many seconds ago."""
+    at = int((time.time() - ago) * 1000)
+    events = [{"timestamp": at + number, "message": message} for number, message in enumerate(messages)]
+    client.put_log_events(logGroupName=group, logStreamName="a", logEvents=events)
+
+
+def make(client, group=GROUP):
+    client.create_log_group(logGroupName=group)
+    client.create_log_stream(logGroupName=group, logStreamName="a")
+
+
+@pytest.fixture
+def client(aws):
+    client = boto3.client("logs", region_name=REGION)
+    make(client)
+    return client
+
+
+def entry(**fields):
+    return json.dumps({"timestamp": "2026-01-31T08:15:00.123456Z", "level": "info", "message": "hello", **fields})
+
+
+def test_lines_as_people_read_them(logs, client):
+    write(
+        client, report.start("a"), entry(status=404, tenant="x"), "plain \x1b]0;title\x07", report.end("a"),
+        report.report("a", duration_ms=1.5, memory_mb=512, used_mb=80, init_ms=584.5),
+        report.report("b", duration_ms=1.5, memory_mb=512, used_mb=80),
+    )  # fmt: skip
+    done = logs()
+    hello, plain, cold = done.out.splitlines()
+    assert (done.status, done.err) == (0, "")
+    assert "hello" in hello
+    assert "status=404 tenant=x" in hello
+    assert "2026-01-31" in hello
+    assert "plain \\x1b]0;title\\x07" in plain
+    assert "cold start" in cold
+    assert "init_ms=584.5 duration_ms=1.5 memory_mb=80" in cold
+    everything = logs("-v").out.splitlines()
+    assert len(everything) == 6
+    assert "START RequestId: a" in everything[0]
+
+
+def test_lines_as_json(logs, client):
+    write(client, entry(status=404, text="ü\ud800"), "plain", report.start("a"))
+    first, second = map(json.loads, logs("--json").out.splitlines())
+    assert first == json.loads(entry(status=404, text="ü\ud800"))
+    assert (second["level"], second["message"]) == ("info", "plain")
+    assert second["timestamp"].endswith("Z")
+
+
+def test_text_that_no_terminal_can_show(logs, client):
+    write(client, entry(message="\ud800"))
+    assert "\\ud800" in logs().out
+
+
+def test_since(logs, client):
+    write(client, "old", ago=7200)
+    write(client, "new", ago=1800)
+    assert [line.split()[-1] for line in logs().out.splitlines()] == ["old", "new"]
+    assert [line.split()[-1] for line in logs("-S", "1h30m").out.splitlines()] == ["new"]
+    done = logs("--since", "5m")
+    assert (done.status, done.out) == (0, "")
+    assert done.err == "shop-staging has written nothing in that time; -S goes further back\n"
+    done = logs("-S", "yesterday")
+    assert done.status == 2
+    assert "'yesterday' is not a duration such as 90s, 1h30m or 2d" in done.err
+
+
+def test_many_pages(logs, client):
+    for portion in range(3):
+        write(client, *(f"line-{portion * 5000 + number}" for number in range(5000)), ago=60 - portion * 10)
+    lines = [line.split()[-1] for line in logs().out.splitlines()]
+    assert lines == [f"line-{number}" for number in range(15_000)]
+
+
+def test_stages_and_regions(logs, aws):
+    client = boto3.client("logs", region_name="us-east-1")
+    make(client, "/aws/lambda/shop-production")
+    write(client, "there", group="/aws/lambda/shop-production")
+    assert "there" in logs("-s", "production", "--region", "us-east-1").out
+
+
+def test_not_deployed(logs):
+    done = logs("--json")
+    assert done.status == 1
+    assert json.loads(done.err) == {
+        "code": "not_deployed",
+        "message": "shop is not deployed to staging in eu-central-1",
+        "hint": "`upproxy deploy staging` does that.",
+    }
+
+
+@pytest.mark.parametrize("words", [(), ("-f",)])
+@pytest.mark.parametrize("code", ["ExpiredTokenException", "AccessDeniedException"])
+def test_refusals_of_aws(logs, monkeypatch, words, code):
+    api = LambdaApi(lambda _: ({}, b""))
+    api.refusal = 400, code
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", api.url)
+    try:
+        assert logs(*words).status == 3
+    finally:
+        api.close()
+
+
+class Following:
+    """`upproxy logs -f` as a process, and the lines of its output as they come."""
+
+    def __init__(self, project, environment, *words):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "upproxy", "logs", "-f", "-C", str(project), *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**without_aws(dict(os.environ)), **environment},
+        )  # fmt: skip
+        self.out, self.err = queue.Queue(), queue.Queue()
+        self._readers = [
+            threading.Thread(target=self._read, args=pair)
+            for pair in ((self.process.stdout, self.out), (self.process.stderr, self.err))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, stream, lines):
+        for line in stream:
+            lines.put(line.decode())
+        lines.put(None)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        for reader in self._readers:
+            reader.join()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+@pytest.fixture
+def following(project, server):
+    started = []
+
+    def start(*words):
+        started.append(Following(project, server.environment, *words))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def test_following_from_before_the_group_is_there_to_ctrl_c(following, server):
+    one = following()
+    assert one.err.get(timeout=60) == f"waiting for {GROUP}, which is not there yet\n"
+    client = server.client("logs")
+    make(client)
+    for number in range(2):
+        write(client, report.start("a"), f"line-{number}")
+        assert one.out.get(timeout=60).split()[-1] == f"line-{number}"
+    write(client, "late", ago=20)
+    assert one.out.get(timeout=60).split()[-1] == "late"
+    one.process.send_signal(signal.SIGINT)
+    assert one.process.wait(60) == 130
+    assert one.out.get(timeout=60) is None
+    assert one.err.get(timeout=60) is None
+
+
+def test_following_as_json(following, server):
+    client = server.client("logs")
+    make(client)
+    write(client, entry(status=200))
+    one = following("--json", "-S", "1h")
+    assert json.loads(one.out.get(timeout=60))["status"] == 200

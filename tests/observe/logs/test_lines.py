@@ -1,0 +1,97 @@
+import json
+
+import pytest
+
+from upproxy.aws.log_events import Event
+from upproxy.local import report
+from upproxy.observe.logs import duration
+from upproxy.observe.logs.lines import line
+
+STAMP = "2026-01-31T08:15:00.123Z"
+
+
+def said(message, **options):
+    return line(Event("1", 1_769_847_300_123, message, "stream"), **options)
+
+
+def test_a_line_of_the_proxy_is_as_it_is():
+    entry = {"timestamp": "2026-01-31T08:15:00.123456Z", "level": "warn", "message": "request", "status": 404}
+    assert said(json.dumps(entry)) == entry
+    assert said('{"level": "info", "message": "no time"}\n') == {
+        "timestamp": STAMP, "level": "info", "message": "no time",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["plain", '{"message": "no level"}', "{", "[1]", '{"level": 1}', '{"level": "info", "a": NaN}', "{" * 99_999],
+)
+def test_any_other_text_is_a_message(text):
+    assert said(text + "\n") == {"timestamp": STAMP, "level": "info", "message": text}
+
+
+def test_an_empty_line_says_nothing():
+    assert said("\n") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        report.start("a"), report.end("a"), report.report("a", duration_ms=1, memory_mb=512, used_mb=80),
+        "INIT_START Runtime Version: python:3.13.v1\tRuntime Version ARN: arn", "XRAY TraceId: 1", "EXTENSION\tName: x",
+        '{"time": "2026", "type": "platform.start", "record": {}}',
+        '{"level": "info", "message": "metrics", "_aws": {}, "Requests": 1}',
+    ],
+)  # fmt: skip
+def test_what_few_want_to_see(text):
+    assert said(text) is None
+    shown = said(text, everything=True)
+    assert shown["level"] == "info"
+    assert "\t" not in shown["message"]
+
+
+def test_a_cold_start_is_told_in_short():
+    text = report.report("a-b", duration_ms=12.5, memory_mb=512, used_mb=80, init_ms=584.123)
+    assert said(text) == {
+        "timestamp": STAMP, "level": "info", "message": "cold start", "init_ms": 584.12, "duration_ms": 12.5,
+        "memory_mb": 80, "request_id": "a-b",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        report.report("a", duration_ms=1, memory_mb=512, used_mb=8, status="error", error_type="Runtime.ExitError"),
+        report.init_report(9_000, phase="init", status="error", error_type="Runtime.ExitError"),
+    ],
+)
+def test_a_failed_invocation(text):
+    found = said(text)
+    assert (found["level"], found["status"], found["error_type"]) == ("error", "error", "Runtime.ExitError")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [report.timed_out("a", 3), "RequestId: a Error: Runtime exited with error: signal: killed",
+     "RequestId: a Process exited before completing request"],
+)  # fmt: skip
+def test_what_lambda_says_of_failures_is_an_error(text):
+    assert said(text) == {"timestamp": STAMP, "level": "error", "message": text}
+
+
+def test_a_word_that_begins_like_lambdas_own():
+    assert said("STARTED")["message"] == "STARTED"
+    assert said("Report: all is well")["message"] == "Report: all is well"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("1h30m", 5_400), ("2d", 172_800), ("1w", 604_800), ("1d1s", 86_401)]
+)
+def test_durations(text, seconds):
+    assert duration.seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "1", "m", "30m1h", "1.5h", "-1h", "0s", "1 h", "1h ", "1x", "1234567s", "²d"])
+def test_what_is_no_duration(text):
+    with pytest.raises(ValueError, match="is not a duration such as"):
+        duration.seconds(text)

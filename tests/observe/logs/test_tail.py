@@ -1,0 +1,177 @@
+"""Following a log group that plays CloudWatch: events that come late, clocks that differ, looks that break off."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from upproxy.aws.errors import CredentialsError, NotFound, Throttled, Unreachable
+from upproxy.aws.log_events import Event, Page
+from upproxy.observe.logs import tail
+
+START = 1_800_000_000_000  # ms
+BACK = 60.0  # seconds
+PAGE = 3  # events
+
+
+class CloudWatch:
+    """A log group by its own clock: an event is there from the moment at which it was taken in.
+
+    `troubles` are exceptions by the number of the page on which they are met, None for all is well.
+    """
+
+    def __init__(self, written, troubles=(), skew=0):
+        self.now = START
+        self.skew = skew  # of the clock of those who look
+        self.written = written  # (taken in, event)
+        self.troubles = iter(troubles)
+        self.looks = 0
+
+    def pages(self, group, start):
+        assert group == "group"
+        assert start >= 0
+        self.looks += 1
+        there = [event for taken_in, event in self.written if taken_in <= self.now and event.timestamp >= start]
+        there.sort(key=lambda event: (event.timestamp, event.id))
+        for at in range(0, max(1, len(there)), PAGE):
+            if trouble := next(self.troubles, None):
+                raise trouble
+            yield Page(there[at : at + PAGE], self.now // 1000 * 1000)
+            self.now += 50
+
+    def pause(self, seconds):
+        self.now += int(seconds * 1000)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Set whose clock the machine that looks has."""
+
+    def by(group):
+        monkeypatch.setattr(tail, "_now", lambda: group.now + group.skew)
+
+    return by
+
+
+def followed(group, until, report=lambda _: None):
+    """Return the ids of what is shown until a moment, in order."""
+    shown = []
+
+    def pause(seconds):
+        group.pause(seconds)
+        if group.now > until:
+            raise StopFollowing
+
+    try:
+        for events in tail.follow(group, "group", BACK, report, pause):
+            shown += [event.id for event in events]
+    except StopFollowing:
+        return shown
+
+
+class StopFollowing(Exception):
+    pass
+
+
+def event(number, moment):
+    return Event(f"{number:06}", moment, f"line {number}", "stream")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-50_000, 400_000), st.integers(0, 100_000)), max_size=40),
+    st.integers(-200_000, 200_000),
+    st.lists(st.sampled_from([None, None, Throttled("slow down"), NotFound("none")]), max_size=40),
+)
+def test_each_event_is_shown_once(moments, skew, troubles):
+    written = [(START + moment + late, event(number, START + moment)) for number, (moment, late) in enumerate(moments)]
+    group = CloudWatch(written, troubles, skew)
+    before, tail._now = tail._now, lambda: group.now + group.skew
+    try:
+        shown = followed(group, START + 900_000)
+    finally:
+        tail._now = before
+    assert len(shown) == len(set(shown))
+    # A clock that is ahead may cost what was written before the following began, and nothing after.
+    certain = {one.id for taken_in, one in written if skew <= 0 or one.timestamp >= START}
+    assert certain <= set(shown)
+
+
+def test_what_is_older_than_asked_for_is_not_shown(clock):
+    group = CloudWatch([(START, event(1, START - 61_000)), (START, event(2, START - 59_000))])
+    clock(group)
+    assert followed(group, START + 20_000) == ["000002"]
+
+
+def test_a_flood_is_shown_once_with_bounded_memory(clock, monkeypatch):
+    monkeypatch.setattr(tail, "REMEMBERED", 20)
+    written = [(START + number * 10, event(number, START + number * 10)) for number in range(3_000)]
+    group = CloudWatch(written)
+    clock(group)
+    remembered = []
+    look = tail.Tail.look
+
+    def measured(self):
+        for portion in look(self):
+            remembered.append(len(self._seen))
+            yield portion
+
+    monkeypatch.setattr(tail.Tail, "look", measured)
+    assert followed(group, START + 60_000) == [one.id for _, one in written]
+    assert max(remembered) <= 20 + PAGE
+
+
+def test_a_flood_that_breaks_off_goes_on_where_it_was(clock, monkeypatch):
+    monkeypatch.setattr(tail, "REMEMBERED", 20)
+    written = [(START, event(number, START - 3_000 + number)) for number in range(3_000)]
+    group = CloudWatch(written, itertools.cycle([None] * 100 + [Throttled("slow down")]))
+    clock(group)
+    assert followed(group, START + 600_000) == [one.id for _, one in written]
+
+
+def test_a_group_that_is_not_there_is_waited_for_and_told_of_once(clock):
+    said = []
+    group = CloudWatch([(START, event(1, START))], [NotFound("none")] * 5)
+    clock(group)
+    assert followed(group, START + 30_000, said.append) == ["000001"]
+    assert said == ["waiting for group, which is not there yet"]
+
+
+def test_throttling_is_backed_off_and_told_of_once(clock):
+    said = []
+    group = CloudWatch([(START, event(1, START))], [Throttled("Rate exceeded")] * 6)
+    clock(group)
+    assert followed(group, START + 300_000, said.append) == ["000001"]
+    assert said == ["Rate exceeded; trying again until it works"]
+    group = CloudWatch([], itertools.repeat(Throttled("Rate exceeded")))
+    clock(group)
+    followed(group, START + 600_000)
+    assert group.looks < 20
+
+
+def test_a_network_that_goes_away_is_waited_for_and_one_that_was_never_there_is_not(clock):
+    group = CloudWatch([(START + 5_000, event(1, START + 5_000))], [None, Unreachable("no way"), Unreachable("no way")])
+    clock(group)
+    assert followed(group, START + 60_000) == ["000001"]
+    with pytest.raises(Unreachable):
+        followed(CloudWatch([], [Unreachable("no way")]), START + 60_000)
+
+
+def test_credentials_that_expire_end_it(clock):
+    group = CloudWatch([(START, event(1, START))], [None, CredentialsError("expired")])
+    clock(group)
+    portions = tail.follow(group, "group", BACK, lambda _: None, group.pause)
+    assert len(next(portions)) == 1
+    with pytest.raises(CredentialsError):
+        next(portions)
+
+
+def test_reading_once(clock):
+    written = [(START, event(number, START - number)) for number in range(10)]
+    group = CloudWatch(written)
+    clock(group)
+    assert [one.id for events in tail.read(group, "group", BACK) for one in events] == sorted(
+        (one.id for _, one in written), reverse=True
+    )
+    assert group.looks == 1

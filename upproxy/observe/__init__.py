@@ -1,0 +1,1 @@
+"""What a deployed app does: its logs."""

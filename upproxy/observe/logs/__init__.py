@@ -1,0 +1,1 @@
+"""Log lines: reading and following them, and what each says."""

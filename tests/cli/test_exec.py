@@ -184,6 +184,11 @@ def test_the_first_of_several_regions(execute, api, project):
     assert (done.status, done.err) == (0, b"in us-east-1; --region names another\n")
 
 
+def test_the_region_of_up_yml_is_enough(execute, monkeypatch):
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert execute("--", "true").status == 0
+
+
 # --- in a terminal ----------------------------------------------------------------------------------------------------
 
 

@@ -60,7 +60,6 @@ _LOWER_LAYERS = {
     "upproxy.deploy.errors.DeployError": ("failed", 1),
     "upproxy.deploy.environment.VariableError": ("usage", 2),
     "upproxy.deploy.errors.NotDeployed": ("not_deployed", 1),
-    "upproxy.deploy.errors.DeployError": ("deploy", 1),
     "upproxy.aws.errors.CredentialsError": ("permission", 3),
     "upproxy.aws.errors.AccessDenied": ("permission", 3),
     "upproxy.aws.errors.Conflict": ("conflict", 4),

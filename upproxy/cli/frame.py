@@ -34,13 +34,16 @@ COMMANDS = {
     "policy": ("upproxy.cli.policy", "Print the least IAM policy with which a stage can be deployed."),
     "exec": ("upproxy.cli.exec", "Run a command beside the deployed app."),
     "logs": ("upproxy.cli.logs", "Print or follow the log of a deployed stage."),
+    "open": ("upproxy.cli.open", "Open a deployed stage in the browser."),
     "promote": ("upproxy.cli.promote", "Release on one stage what is live on another."),
     "prune": ("upproxy.cli.prune", "Delete old releases."),
     "rollback": ("upproxy.cli.rollback", "Let an earlier release go live again."),
     "run": ("upproxy.cli.run", "Run a hook of up.yml."),
     "sandbox": ("upproxy.cli.sandbox", "Play AWS on this machine, to try a deploy."),
     "start": ("upproxy.cli.start", "Serve the app on this machine, the way Lambda will."),
+    "url": ("upproxy.cli.url", "Print the address of a deployed stage."),
     "version": ("upproxy.cli.version", "Print the version."),
+    "warm": ("upproxy.cli.warm", "Show how instances are kept warm, or warm some now."),
 }
 """Commands: their modules, imported when they are called, and what `--help` says of them."""
 

@@ -1,4 +1,4 @@
-"""The examples of the pages on freezing and warming are configurations that load."""
+"""The examples of the pages on freezing, warming and operations are configurations that load."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from upproxy.config import load
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [DOCS / "freezing.md", DOCS / "warming.md"]
+PAGES = [DOCS / "freezing.md", DOCS / "warming.md", DOCS / "operations.md"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -8,37 +8,15 @@ import subprocess
 import sys
 import threading
 import time
-from types import SimpleNamespace
 
 import boto3
 import pytest
 
 from tests.aws.moto_server import REGION, without_aws
 from tests.cli.lambda_api import LambdaApi
-from upproxy.cli.frame import main
 from upproxy.local import report
 
 GROUP = "/aws/lambda/shop-staging"
-
-
-@pytest.fixture
-def project(tmp_path):
-    (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
-    (tmp_path / "up.yml").write_text(f"name: shop\nregions: [{REGION}]\n")
-    return tmp_path
-
-
-@pytest.fixture
-def logs(project, aws, capfdbinary):
-    """Run `upproxy logs` in the project, in this process."""
-
-    def run(*arguments):
-        status = main(["logs", "-C", str(project), *arguments])
-        out, err = capfdbinary.readouterr()
-        assert b"Traceback" not in err
-        return SimpleNamespace(status=status, out=out.decode(), err=err.decode())
-
-    return run
 
 
 def write(client, *messages, ago=0.0, group=GROUP):
@@ -64,13 +42,13 @@ def entry(**fields):
     return json.dumps({"timestamp": "2026-01-31T08:15:00.123456Z", "level": "info", "message": "hello", **fields})
 
 
-def test_lines_as_people_read_them(logs, client):
+def test_lines_as_people_read_them(run, client):
     write(
-        client, report.start("a"), entry(status=404, tenant="x"), "plain \x1b]0;title\x07", report.end("a"),
+        client, report.start("a", "7"), entry(status=404, tenant="x"), "plain \x1b]0;title\x07", report.end("a"),
         report.report("a", duration_ms=1.5, memory_mb=512, used_mb=80, init_ms=584.5),
         report.report("b", duration_ms=1.5, memory_mb=512, used_mb=80),
     )  # fmt: skip
-    done = logs()
+    done = run("logs")
     hello, plain, cold = done.out.splitlines()
     assert (done.status, done.err) == (0, "")
     assert "hello" in hello
@@ -79,53 +57,53 @@ def test_lines_as_people_read_them(logs, client):
     assert "plain \\x1b]0;title\\x07" in plain
     assert "cold start" in cold
     assert "init_ms=584.5 duration_ms=1.5 memory_mb=80" in cold
-    everything = logs("-v").out.splitlines()
+    everything = run("logs", "-v").out.splitlines()
     assert len(everything) == 6
     assert "START RequestId: a" in everything[0]
 
 
-def test_lines_as_json(logs, client):
-    write(client, entry(status=404, text="ü\ud800"), "plain", report.start("a"))
-    first, second = map(json.loads, logs("--json").out.splitlines())
+def test_lines_as_json(run, client):
+    write(client, entry(status=404, text="ü\ud800"), "plain", report.start("a", "7"))
+    first, second = map(json.loads, run("logs", "--json").out.splitlines())
     assert first == json.loads(entry(status=404, text="ü\ud800"))
     assert (second["level"], second["message"]) == ("info", "plain")
     assert second["timestamp"].endswith("Z")
 
 
-def test_text_that_no_terminal_can_show(logs, client):
+def test_text_that_no_terminal_can_show(run, client):
     write(client, entry(message="\ud800"))
-    assert "\\ud800" in logs().out
+    assert "\\ud800" in run("logs").out
 
 
-def test_since(logs, client):
+def test_since(run, client):
     write(client, "old", ago=7200)
     write(client, "new", ago=1800)
-    assert [line.split()[-1] for line in logs().out.splitlines()] == ["old", "new"]
-    assert [line.split()[-1] for line in logs("-S", "1h30m").out.splitlines()] == ["new"]
-    done = logs("--since", "5m")
+    assert [line.split()[-1] for line in run("logs").out.splitlines()] == ["old", "new"]
+    assert [line.split()[-1] for line in run("logs", "-S", "1h30m").out.splitlines()] == ["new"]
+    done = run("logs", "--since", "5m")
     assert (done.status, done.out) == (0, "")
     assert done.err == "shop-staging has written nothing in that time; -S goes further back\n"
-    done = logs("-S", "yesterday")
+    done = run("logs", "-S", "yesterday")
     assert done.status == 2
     assert "'yesterday' is not a duration such as 90s, 1h30m or 2d" in done.err
 
 
-def test_many_pages(logs, client):
+def test_many_pages(run, client):
     for portion in range(3):
         write(client, *(f"line-{portion * 5000 + number}" for number in range(5000)), ago=60 - portion * 10)
-    lines = [line.split()[-1] for line in logs().out.splitlines()]
+    lines = [line.split()[-1] for line in run("logs").out.splitlines()]
     assert lines == [f"line-{number}" for number in range(15_000)]
 
 
-def test_stages_and_regions(logs, aws):
+def test_stages_and_regions(run, aws):
     client = boto3.client("logs", region_name="us-east-1")
     make(client, "/aws/lambda/shop-production")
     write(client, "there", group="/aws/lambda/shop-production")
-    assert "there" in logs("-s", "production", "--region", "us-east-1").out
+    assert "there" in run("logs", "-s", "production", "--region", "us-east-1").out
 
 
-def test_not_deployed(logs):
-    done = logs("--json")
+def test_not_deployed(run):
+    done = run("logs", "--json")
     assert done.status == 1
     assert json.loads(done.err) == {
         "code": "not_deployed",
@@ -136,12 +114,12 @@ def test_not_deployed(logs):
 
 @pytest.mark.parametrize("words", [(), ("-f",)])
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "AccessDeniedException"])
-def test_refusals_of_aws(logs, monkeypatch, words, code):
+def test_refusals_of_aws(run, monkeypatch, words, code):
     api = LambdaApi(lambda _: ({}, b""))
     api.refusal = 400, code
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", api.url)
     try:
-        assert logs(*words).status == 3
+        assert run("logs", *words).status == 3
     finally:
         api.close()
 
@@ -195,7 +173,7 @@ def test_following_from_before_the_group_is_there_to_ctrl_c(following, server):
     client = server.client("logs")
     make(client)
     for number in range(2):
-        write(client, report.start("a"), f"line-{number}")
+        write(client, report.start("a", "7"), f"line-{number}")
         assert one.out.get(timeout=60).split()[-1] == f"line-{number}"
     write(client, "late", ago=20)
     assert one.out.get(timeout=60).split()[-1] == "late"

@@ -5,33 +5,11 @@ import json
 import subprocess
 import sys
 import zipfile
-from types import SimpleNamespace
 
 import boto3
 import pytest
 
 from tests.aws.moto_server import REGION
-from upproxy.cli.frame import main
-
-
-@pytest.fixture
-def project(tmp_path):
-    (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
-    (tmp_path / "up.yml").write_text(f"name: shop\nregions: [{REGION}]\n")
-    return tmp_path
-
-
-@pytest.fixture
-def run(project, aws, capfdbinary):
-    """Run a command in the project, in this process."""
-
-    def run(*words):
-        status = main([*words, "-C", str(project)])
-        out, err = capfdbinary.readouterr()
-        assert b"Traceback" not in err
-        return SimpleNamespace(status=status, out=out.decode(), err=err.decode())
-
-    return run
 
 
 def deployed(region=REGION, *, client=lambda service, region: boto3.client(service, region_name=region)):

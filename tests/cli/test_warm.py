@@ -4,7 +4,6 @@ import itertools
 import json
 import threading
 import time
-from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -12,31 +11,15 @@ import pytest
 from tests.aws.moto_server import REGION
 from tests.cli.lambda_api import LambdaApi
 from upproxy.cli import warm
-from upproxy.cli.frame import main
 from upproxy.config.warm import MOST
 from upproxy.warmer.warmer import Target, Tick
 
 WARM = "warm: {count: 3, rate: 10m, window: Mon-Fri 08:00-20:00 Europe/London}\n"
 
 
-@pytest.fixture
-def project(tmp_path):
-    (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
-    (tmp_path / "up.yml").write_text(f"name: shop\nregions: [{REGION}]\n{WARM}")
-    return tmp_path
-
-
-@pytest.fixture
-def run(project, aws, capfdbinary):
-    """Run `upproxy warm` in the project, in this process."""
-
-    def run(*words):
-        status = main(["warm", *words, "-C", str(project)])
-        out, err = capfdbinary.readouterr()
-        assert b"Traceback" not in err
-        return SimpleNamespace(status=status, out=out.decode(), err=err.decode())
-
-    return run
+@pytest.fixture(autouse=True)
+def warmed(project):
+    (project / "up.yml").write_text(f"name: shop\nregions: [{REGION}]\n{WARM}")
 
 
 @pytest.fixture
@@ -59,16 +42,16 @@ def instances(aws, monkeypatch):
 
 
 def test_instances_are_warmed_now(run, instances):
-    done = run("now")
+    done = run("warm", "now")
     assert (done.status, done.out) == (0, "eu-central-1: 3 instances answered of 3, 1 of them cold\n")
-    document = json.loads(run("now", "--count", "3", "--json").out)
+    document = json.loads(run("warm", "now", "--count", "3", "--json").out)
     [region] = document["regions"]
     assert (region["region"], region["distinct"], region["cold"]) == (REGION, 3, 0)
 
 
 def test_half_of_what_is_free_is_left_to_requests(run, instances):
     instances.invoke = lambda _: ({}, b'{"instance": "i-1", "cold": false}')
-    done = run("now", "--count", "30")
+    done = run("warm", "now", "--count", "30")
     assert done.status == 0
     assert "1 instance answered of 30" in done.out
     assert "20 of the concurrency are free, half of which is left to requests" in done.err
@@ -76,7 +59,7 @@ def test_half_of_what_is_free_is_left_to_requests(run, instances):
 
 def test_nothing_answers(run, instances):
     instances.invoke = lambda _: ({"X-Amz-Function-Error": "Unhandled"}, b'{"errorMessage": "boom"}')
-    done = run("now")
+    done = run("warm", "now")
     assert (done.status, done.out) == (
         1, "eu-central-1: 0 instances answered of 3, 0 of them cold; 6 messages failed\n",
     )  # fmt: skip
@@ -85,23 +68,23 @@ def test_nothing_answers(run, instances):
 
 def test_how_many(run, project, instances):
     (project / "up.yml").write_text(f"name: shop\nregions: [{REGION}]\n")
-    done = run("now")
+    done = run("warm", "now")
     assert done.status == 2
     assert "Give --count" in done.err
-    assert run("now", "--count", "3").status == 0
-    assert run("now", "--count", str(MOST + 1)).status == 2
+    assert run("warm", "now", "--count", "3").status == 0
+    assert run("warm", "now", "--count", str(MOST + 1)).status == 2
     assert warm.MOST == MOST
 
 
 def test_not_deployed(run, instances):
     instances.deployed = False
-    done = run("now", "--json")
+    done = run("warm", "now", "--json")
     assert (done.status, json.loads(done.err)["code"]) == (1, "not_deployed")
 
 
 def test_refused(run, instances):
     instances.refusal = 403, "ExpiredTokenException"
-    assert run("now").status == 3
+    assert run("warm", "now").status == 3
 
 
 # --- status -----------------------------------------------------------------------------------------------------------
@@ -147,7 +130,7 @@ def ticks(count):
 
 def test_status(run, warmer):
     ticks(7)
-    done = run("status")
+    done = run("warm", "status")
     wanted, schedule, header, *rows = done.out.splitlines()
     assert (done.status, done.err) == (0, "")
     assert wanted == "eu-central-1: 3 instances every 10 minutes, Mon-Fri 08:00-20:00 Europe/London"
@@ -158,7 +141,7 @@ def test_status(run, warmer):
 
 def test_status_as_json(run, warmer):
     ticks(1)
-    document = json.loads(run("--json").out)
+    document = json.loads(run("warm", "--json").out)
     [region] = document["regions"]
     [tick] = region.pop("ticks")
     assert (tick["WarmCold"], tick["count"], "_aws" in tick) == (0, 3, False)
@@ -172,20 +155,20 @@ def test_status_as_json(run, warmer):
 
 
 def test_a_warmer_that_has_not_run_yet(run, warmer):
-    done = run()
+    done = run("warm")
     assert (done.status, done.err) == (0, "the warmer has written nothing of its ticks in the last three days\n")
 
 
 def test_no_warmer(run, project):
-    done = run("status")
+    done = run("warm", "status")
     assert done.status == 0
     assert done.err == "warning: there is no schedule in eu-central-1: `upproxy deploy staging` makes it\n"
     (project / "up.yml").write_text(f"name: shop\nregions: [{REGION}]\n")
-    done = run("status")
+    done = run("warm", "status")
     assert (done.status, done.out) == (0, "")
     assert done.err.startswith("nothing of staging is kept warm")
 
 
 def test_a_warmer_that_up_yml_no_longer_wants(run, project, warmer):
     (project / "up.yml").write_text(f"name: shop\nregions: [{REGION}]\n")
-    assert "`upproxy deploy staging` takes the schedule away" in run("status").err
+    assert "`upproxy deploy staging` takes the schedule away" in run("warm", "status").err

@@ -37,7 +37,7 @@ def test_an_empty_line_says_nothing():
 @pytest.mark.parametrize(
     "text",
     [
-        report.start("a"), report.end("a"), report.report("a", duration_ms=1, memory_mb=512, used_mb=80),
+        report.start("a", "7"), report.end("a"), report.report("a", duration_ms=1, memory_mb=512, used_mb=80),
         "INIT_START Runtime Version: python:3.13.v1\tRuntime Version ARN: arn", "XRAY TraceId: 1", "EXTENSION\tName: x",
         '{"time": "2026", "type": "platform.start", "record": {}}',
         '{"level": "info", "message": "metrics", "_aws": {}, "Requests": 1}',

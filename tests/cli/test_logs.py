@@ -1,19 +1,15 @@
 """`upproxy logs` with CloudWatch Logs as moto plays it: in this process, and followed by a process of its own."""
 
 import json
-import os
-import queue
 import signal
-import subprocess
-import sys
-import threading
 import time
 
 import boto3
 import pytest
 
-from tests.aws.moto_server import REGION, without_aws
+from tests.aws.moto_server import REGION
 from tests.cli.lambda_api import LambdaApi
+from tests.cli.program import Program
 from upproxy.local import report
 
 GROUP = "/aws/lambda/shop-staging"
@@ -124,42 +120,12 @@ def test_refusals_of_aws(run, monkeypatch, words, code):
         api.close()
 
 
-class Following:
-    """`upproxy logs -f` as a process, and the lines of its output as they come."""
-
-    def __init__(self, project, environment, *words):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "upproxy", "logs", "-f", "-C", str(project), *words],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**without_aws(dict(os.environ)), **environment},
-        )  # fmt: skip
-        self.out, self.err = queue.Queue(), queue.Queue()
-        self._readers = [
-            threading.Thread(target=self._read, args=pair)
-            for pair in ((self.process.stdout, self.out), (self.process.stderr, self.err))
-        ]
-        for reader in self._readers:
-            reader.start()
-
-    def _read(self, stream, lines):
-        for line in stream:
-            lines.put(line.decode())
-        lines.put(None)
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        for reader in self._readers:
-            reader.join()
-        self.process.stdout.close()
-        self.process.stderr.close()
-
-
 @pytest.fixture
 def following(project, server):
     started = []
 
     def start(*words):
-        started.append(Following(project, server.environment, *words))
+        started.append(Program("logs", "-f", "-C", str(project), *words, environment=server.environment))
         return started[-1]
 
     yield start

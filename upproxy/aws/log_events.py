@@ -43,7 +43,7 @@ class LogEvents:
                 Event(one["eventId"], one["timestamp"], one["message"], one["logStreamName"])
                 for one in answer["events"]
             ]
-            yield Page(events, _moment(answer))
+            yield Page(sorted(events, key=lambda event: event.timestamp), _moment(answer))
 
 
 def _moment(answer: dict[str, Any]) -> int:

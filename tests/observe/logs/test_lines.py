@@ -72,7 +72,8 @@ def test_a_failed_invocation(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-01-31T08:15:00.123Z a Task timed out after 3.00 seconds", "RequestId: a Error: Runtime exited with error: signal: killed",
+    ["2026-01-31T08:15:00.123Z a Task timed out after 3.00 seconds",
+     "RequestId: a Error: Runtime exited with error: signal: killed",
      "RequestId: a Process exited before completing request"],
 )  # fmt: skip
 def test_what_lambda_says_of_failures_is_an_error(text):

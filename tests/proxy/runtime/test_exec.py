@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.ways import ROOT, Lambda
+from tests.conformance.ways import HANDLER, ROOT, Lambda, manifest
+from tests.proxy.runtime.conftest import APP
 from tests.proxy.runtime.events import http
 from tests.proxy.runtime.test_process import payload
 from upproxy.local.runtime_api import FunctionError
@@ -164,12 +165,12 @@ def test_programs_that_cannot_be_started(allowed: Lambda, tmp_path: Path) -> Non
 
 # --- its end ----------------------------------------------------------------------------------------------------------
 
-# A command with a child in its group, one in a session of its own, and one that nobody is the parent of; all of them
-# hold its output open.
+# A command with a child in its group that has another environment, one in a session of its own, and one that nobody is
+# the parent of; all of them hold its output open.
 FAMILY = """
 import os, subprocess, sys, time
 sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
-subprocess.Popen(sleep)
+subprocess.Popen(sleep, env={"OUR_MARK": os.environ["OUR_MARK"]})
 subprocess.Popen(sleep, start_new_session=True)
 orphan = f"import subprocess; subprocess.Popen({sleep!r}, start_new_session=True)"
 subprocess.Popen([sys.executable, "-c", orphan]).wait()
@@ -219,6 +220,33 @@ def test_an_app_that_crashes_meanwhile_is_not_taken_for_it(allowed: Lambda) -> N
     assert answer["exit_code"] == 3
     allowed.lines.wait_for(message="the app was ended by signal 9")
     assert payload(allowed.invoke(http("/echo")))["statusCode"] == 200
+
+
+def test_as_the_first_process_of_a_container(tmp_path: Path) -> None:
+    """Orphans are reaped there, and a command's end is not taken for one of theirs, nor for the app's."""
+    script = tmp_path / "main.py"
+    script.write_text(
+        "import sys, posix\nposix.getpid = lambda: 1\nfrom upproxy.proxy.__main__ import main\nsys.exit(main())\n"
+    )
+    one = Lambda(manifest(APP, exec=True), tmp_path, command=(sys.executable, str(script)))
+    try:
+        for code in range(10):
+            assert payload(one.invoke(http("/kill")))["statusCode"] == 502
+            assert run(one, ["sh", "-c", f"sleep 0.01 & exit {code}"])["exit_code"] == code
+        assert payload(one.invoke(http("/echo")))["statusCode"] == 200
+    finally:
+        one.close()
+
+
+def test_behind_the_plain_handler(tmp_path: Path) -> None:
+    one = Lambda(manifest(APP, exec=True), tmp_path, command=HANDLER)
+    try:
+        answer = run(one, ["sh", "-c", "echo out; exit 3"])
+        assert (answer["exit_code"], text(answer, "stdout")) == (3, "out\n")
+        assert run(one, ["sleep", "600"], timeout=0.1)["timed_out"]
+        assert payload(one.invoke(http("/echo")))["statusCode"] == 200
+    finally:
+        one.close()
 
 
 # --- what it prints ---------------------------------------------------------------------------------------------------

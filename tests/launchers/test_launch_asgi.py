@@ -2,6 +2,8 @@
 
 import ast
 import re
+import socket
+import sys
 
 FASTAPI = """
     import contextlib, os, sys
@@ -142,3 +144,53 @@ def test_loggers_of_the_server_may_be_changed_by_the_app(launch):
     assert app.get()[0] == 500
     app.terminate()
     assert "OWN Exception in ASGI application\n" in app.finish()[2]
+
+
+WRITES = """
+    import asyncio
+    from starlette.applications import Starlette
+    from starlette.responses import Response, StreamingResponse
+    from starlette.routing import Route
+
+    asked = asyncio.Event()
+
+    async def late():
+        await asked.wait()
+        yield b"late"
+
+    async def ask(request):
+        asked.set()
+        return Response(b"asked")
+
+    app = Starlette(routes=[
+        Route("/small", lambda request: Response(b"small")),
+        Route("/large", lambda request: Response(b"x" * 1_000_000)),
+        Route("/late", lambda request: StreamingResponse(late())),
+        Route("/ask", ask),
+    ])
+"""
+DATA_SEGMENTS_IN = slice(152, 156)  # of Linux's struct tcp_info
+
+
+def test_head_and_body_are_one_write(launch):
+    app = launch("asgi", "main:app", {"main.py": WRITES})
+    connection = app.connect()
+    for count in (1, 2, 3):
+        connection.request("GET", "/small")
+        assert connection.getresponse().read() == b"small"
+        info = connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 156)
+        assert int.from_bytes(info[DATA_SEGMENTS_IN], sys.byteorder) == count
+    connection.request("GET", "/large")
+    assert connection.getresponse().read() == b"x" * 1_000_000
+    connection.close()
+
+
+def test_head_of_a_stream_does_not_wait_for_its_body(launch):
+    app = launch("asgi", "main:app", {"main.py": WRITES})
+    connection = app.connect()
+    connection.request("GET", "/late")
+    response = connection.getresponse()  # no byte of the body is sent before the next request
+    assert response.status == 200
+    assert app.get("/ask") == (200, "asked")
+    assert response.read() == b"late"
+    connection.close()

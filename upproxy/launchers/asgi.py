@@ -33,6 +33,8 @@ OPTIONS = {
     "proxy_headers": False,
 }
 
+JOINED = 65_536  # bytes of a body that are worth a copy to be sent with the head
+
 
 def front(app: App) -> App:
     """Tell the app where requests really come from, by the fields that the proxy sets."""
@@ -61,6 +63,55 @@ def front(app: App) -> App:
     return fronted
 
 
+class JoiningTransport:
+    """A transport that sends the head of a response and the start of its body in one write.
+
+    Uvicorn writes them one after the other, which wakes the reader twice. A head that nothing follows in the same turn
+    of the event loop is sent at its end, so that a stream's is as early as ever.
+    """
+
+    def __init__(self, transport: Any, call_soon: Callable[..., Any]) -> None:
+        self._transport = transport
+        self._call_soon = call_soon
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, or keep them for a moment if a response begins with them."""
+        if self._head:
+            if len(data) <= JOINED:
+                data = self._head + data
+            else:
+                self._transport.write(self._head)
+            self._head = b""
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
+            self._call_soon(self._flush)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Close when all has been sent."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            self.write(b"")
+
+
+def joining(protocol: type[Any]) -> type[Any]:
+    """Give uvicorn's protocol, whichever it has chosen, a transport that joins."""
+
+    class Joining(protocol):  # type: ignore[misc]
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(JoiningTransport(transport, self.loop.call_soon))
+
+    return Joining
+
+
 def main(arguments: list[str]) -> None:
     """Serve until SIGTERM.
 
@@ -75,6 +126,7 @@ def main(arguments: list[str]) -> None:
     config.app = launch.import_app(name)
     config.load()
     config.loaded_app = front(config.loaded_app)
+    config.http_protocol_class = joining(config.http_protocol_class)
     server = uvicorn.Server(config)
     # Having finished what was under way, uvicorn raises the signal again, to end by it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from upproxy import proxy
 from upproxy.proxy import lean
-from upproxy.proxy.lean import JSONError, dumps, dumps_ascii, loads
+from upproxy.proxy.lean import JSONError, dumps, dumps_ascii, dumps_text, loads
 
 PACKAGE = Path(proxy.__file__).parent
 
@@ -79,6 +79,11 @@ MALFORMED = [
 @settings(max_examples=150)
 def test_what_is_written_is_what_json_writes(write, value):
     assert write(value) == json.dumps(value, ensure_ascii=write is dumps_ascii, separators=(",", ":"))
+
+
+@given(text=texts)
+def test_a_text_is_written_as_any_value_is(text):
+    assert dumps_text(text) == dumps(text)
 
 
 @given(value=values, indent=st.sampled_from([None, 1]), ascii_only=st.booleans())
@@ -180,6 +185,7 @@ for text in {MALFORMED!r} + ["NaN", "[" * 100_000, "1" * 5_000, '"\\\\ud800"', '
         print(ascii(lean.loads(text)))
     except lean.JSONError:
         print("refused")
+print(ascii(lean.dumps_text('a "quoted" é\\ud800\\n')))
 circle = []
 circle.append(circle)
 for value in [{{"a": {{1}}, "é\\ud800": (1, None)}}, [float("nan")], circle, {{(): 1}}, {{1: 2, None: True}}]:

@@ -20,7 +20,7 @@ else:
         import signal
         import socket
 
-__all__ = ["JSONError", "dumps", "dumps_ascii", "loads", "signal", "socket"]
+__all__ = ["JSONError", "dumps", "dumps_ascii", "dumps_text", "loads", "signal", "socket"]
 
 
 class JSONError(ValueError):
@@ -45,9 +45,12 @@ class _Decoding:
 _scan: Callable[[str, int], tuple[Any, int]]
 _encode: Callable[[Any, int], Iterable[str]]
 _encode_ascii: Callable[[Any, int], Iterable[str]]
+dumps_text: Callable[[str], str]
+"""Write a text as JSON, as `dumps` does."""
 try:
     import _json
 
+    dumps_text = _json.encode_basestring
     _settings: Any = _Decoding()
     _scan = _json.make_scanner(_settings)
     #             markers, default, string encoder, indent, separators, sort_keys, skip_keys, allow_nan
@@ -56,6 +59,7 @@ try:
 except ImportError:
     import json
 
+    dumps_text = json.encoder.encode_basestring
     _decoder: Any = json.JSONDecoder(parse_constant=_no_constant)
     _scan = _decoder.scan_once
 
@@ -87,23 +91,23 @@ def loads(data: bytes | str) -> Any:
     return value
 
 
-def dumps(value: Any) -> str:
-    """Write a value as compact JSON; what JSON does not know becomes its `repr`.
+def _writer(encode: Callable[[Any, int], Iterable[str]]) -> Callable[[Any], str]:
+    def write(value: Any) -> str:
+        try:
+            return "".join(encode(value, 0))
+        except RecursionError:
+            raise JSONError("nested too deep") from None
+        except (ValueError, TypeError) as error:
+            raise JSONError(str(error)) from None
 
-    Raises JSONError for NaN, infinities, keys that JSON cannot have, and nesting too deep.
-    """
-    return _write(_encode, value)
+    return write
 
 
-def dumps_ascii(value: Any) -> str:
-    """Write a value as compact JSON in ASCII, so that lone surrogates survive and a header can carry it."""
-    return _write(_encode_ascii, value)
+dumps = _writer(_encode)
+"""Write a value as compact JSON; what JSON does not know becomes its `repr`.
 
+Raises JSONError for NaN, infinities, keys that JSON cannot have, and nesting too deep.
+"""
 
-def _write(encode: Any, value: Any) -> str:
-    try:
-        return "".join(encode(value, 0))
-    except RecursionError:
-        raise JSONError("nested too deep") from None
-    except (ValueError, TypeError) as error:
-        raise JSONError(str(error)) from None
+dumps_ascii = _writer(_encode_ascii)
+"""Write a value as compact JSON in ASCII, so that lone surrogates survive and a header can carry it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from upproxy.proxy.errors import UpstreamError
 from upproxy.proxy.events.fields import joined, listed, request_headers
-from upproxy.proxy.events.http import HttpCodec, section
+from upproxy.proxy.events.http import HttpCodec
 from upproxy.proxy.events.target import query_of_raw, raw_path
 
 TYPE_CHECKING = False
@@ -44,9 +44,9 @@ class Alb(HttpCodec):
     name = "alb"
 
     @staticmethod
-    def matches(event: dict[str, Any]) -> bool:
+    def matches(event: dict[str, Any], context: dict[str, Any]) -> bool:  # noqa: ARG004
         """Whether the event comes from this source, or from the other kind, which is to be asked first."""
-        return "elb" in section(event, "requestContext")
+        return "elb" in context
 
     def decode(self, event: dict[str, Any], invocation: Invocation) -> Request:
         """Turn the event into the request that the client sent. Raises BadEvent, Forbidden, UpgradeRefused."""
@@ -84,9 +84,9 @@ class AlbMultiValue(Alb):
     name = "alb_multi"
 
     @staticmethod
-    def matches(event: dict[str, Any]) -> bool:
+    def matches(event: dict[str, Any], context: dict[str, Any]) -> bool:
         """Whether the event comes from this source: it has the one map or the other, never both."""
-        return "multiValueHeaders" in event and Alb.matches(event)
+        return "multiValueHeaders" in event and Alb.matches(event, context)
 
     def head(self, status: int, fields: list[tuple[str, str]], cookies: list[str]) -> dict[str, Any]:
         """Build the part of a reply that says everything but the body."""

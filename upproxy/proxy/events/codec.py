@@ -20,12 +20,12 @@ class Codec:
         self.options = options
 
     @staticmethod
-    def matches(event: dict[str, Any]) -> bool:
-        """Whether the event comes from this source."""
+    def matches(event: dict[str, Any], context: dict[str, Any]) -> bool:
+        """Whether the event, whose `requestContext` is given too, comes from this source."""
         raise NotImplementedError
 
     def decode(self, event: dict[str, Any], invocation: Invocation) -> Request:
-        """Turn the event into the request that the client sent. Raises BadEvent."""
+        """Turn an event that matches into the request that the client sent. Raises BadEvent."""
         raise NotImplementedError
 
     def encode(self, request: Request, response: Response, body: bytes) -> bytes:

@@ -32,9 +32,10 @@ class Codecs:
 
         Raises NotConfigured when there is no path for those.
         """
-        if isinstance(event, dict):
+        context = event.get("requestContext") if isinstance(event, dict) else None
+        if isinstance(event, dict) and isinstance(context, dict):
             for codec in self._codecs:
-                if codec.matches(event):
+                if codec.matches(event, context):
                     return codec
         if self._trigger is None:
             raise NotConfigured(

@@ -10,6 +10,7 @@ from upproxy.proxy.messages import Headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")  # RFC 9110 5.6.2
@@ -64,31 +65,45 @@ def request_headers(fields: Any, cookies: Any = None) -> Headers:
     `cookies` is the event's own list of them, which stands for the Cookie header. Raises BadEvent for what no HTTP
     request can carry, UpgradeRefused for the start of a WebSocket or another protocol.
     """
-    kept: list[tuple[str, str]] = []
-    dropped: list[tuple[str, Any]] = []
     if fields is None:
         fields = {}
     elif not isinstance(fields, dict):
         raise BadEvent("the event's headers are no map")
-    for name, value in fields.items():
+    given = fields.items()
+    if not _may_be_sent(fields.values()):
+        given = [(name, text) for name, value in given for text in wire_texts(value)]
+    kept: list[tuple[str, str]] = []
+    dropped: list[tuple[str, str]] = []
+    given_cookies: list[str] = []
+    for name, value in given:
         try:
             lower = _names[name]
         except KeyError:
             lower = _judge(name)
         if lower is None:
             dropped.append((name.lower(), value))
-        elif type(value) is str and value.isascii() and value.isprintable():
-            kept.append((lower, value))
+        elif lower == "cookie":
+            given_cookies.append(value)
         else:
-            kept += [(lower, text) for text in wire_texts(value)]
-    if dropped:
-        kept = _heed_connection(kept, dropped)
-    listed_cookies = wire_texts(cookies) if cookies else None
-    given = listed_cookies or [value for name, value in kept if name == "cookie"]
-    if listed_cookies or len(given) > 1:
-        kept = [item for item in kept if item[0] != "cookie"]
-        kept.append(("cookie", "; ".join(given)))
+            kept.append((lower, value))
+    if dropped and (named := _named_in_connection(dropped)):
+        kept = [item for item in kept if item[0] not in named]
+        if "cookie" in named:
+            given_cookies = []
+    if cookies:
+        given_cookies = wire_texts(cookies) or given_cookies
+    if given_cookies:
+        kept.append(("cookie", "; ".join(given_cookies)))
     return Headers(kept)
+
+
+def _may_be_sent(values: Iterable[Any]) -> bool:
+    """Whether all are texts that can stand on the wire as they are: nearly always so, and found out at once."""
+    try:
+        text = "".join(values)
+    except TypeError:
+        return False
+    return text.isascii() and "\r" not in text and "\n" not in text and "\0" not in text
 
 
 def wire_texts(value: Any) -> list[str]:
@@ -97,7 +112,7 @@ def wire_texts(value: Any) -> list[str]:
     A null is no value; numbers and booleans, which only a hand-written event has, are written as JSON writes them.
     """
     values = value if isinstance(value, list) else [value]
-    return [_wire_text(one) for one in values if one is not None]
+    return values if _may_be_sent(values) else [_wire_text(one) for one in values if one is not None]
 
 
 def _wire_text(value: Any) -> str:
@@ -120,8 +135,8 @@ def utf8(text: str) -> bytes:
         raise BadEvent("half of a surrogate pair in the event") from None
 
 
-def _heed_connection(kept: list[tuple[str, str]], dropped: list[tuple[str, Any]]) -> list[tuple[str, str]]:
-    """Drop the fields that Connection names, and refuse to switch protocols (RFC 9110 sections 7.6.1 and 7.8)."""
+def _named_in_connection(dropped: list[tuple[str, str]]) -> set[str]:
+    """Return the fields that Connection names; refuse to switch protocols (RFC 9110 sections 7.6.1 and 7.8)."""
     named: set[str] = set()
     protocols: set[str] = set()
     for name, value in dropped:
@@ -133,13 +148,12 @@ def _heed_connection(kept: list[tuple[str, str]], dropped: list[tuple[str, Any]]
             protocols.update(_members(value))
     if "upgrade" in named and protocols - {"h2c"}:
         raise UpgradeRefused(f"the client asked to switch to {', '.join(sorted(protocols))[:80]}")
-    named -= _LASTING
-    return [item for item in kept if item[0] not in named] if named else kept
+    return named - _LASTING
 
 
-def _members(value: Any) -> list[str]:
+def _members(value: str) -> list[str]:
     """Split a comma-separated list into its members, in lower case."""
-    return [member.strip(" \t").lower() for text in wire_texts(value) for member in text.split(",")]
+    return [member.strip(" \t").lower() for member in value.split(",")]
 
 
 def response_fields(headers: Headers) -> tuple[list[tuple[str, str]], list[str]]:

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 
 from __future__ import annotations
 
-from upproxy.proxy.events.http import section
 from upproxy.proxy.events.target import raw_path
 from upproxy.proxy.events.version2 import Version2, domain, is_version2
 
@@ -23,9 +22,9 @@ class FunctionUrl(Version2):
     streams = True
 
     @staticmethod
-    def matches(event: dict[str, Any]) -> bool:
+    def matches(event: dict[str, Any], context: dict[str, Any]) -> bool:
         """Whether the event comes from this source: its domain is `<id>.lambda-url.<region>.on.aws`."""
-        return is_version2(event) and ".lambda-url." in domain(section(event, "requestContext"))
+        return ".lambda-url." in domain(context) and is_version2(event, context)
 
     def path(self, event: dict[str, Any], context: dict[str, Any]) -> tuple[str, str]:  # noqa: ARG002
         """Return the path for the app; a Function URL has no stage."""

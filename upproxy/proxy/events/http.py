@@ -62,7 +62,7 @@ class HttpCodec(Codec):
             client=client if isinstance(client, str) and _ADDRESS.issuperset(client) else "",
             scheme=scheme if scheme in ("http", "https") else "https",
             prefix=prefix,
-            context=section(event, "requestContext"),
+            context=event["requestContext"],
         )
 
     def head(self, status: int, fields: list[tuple[str, str]], cookies: list[str]) -> dict[str, Any]:
@@ -94,9 +94,3 @@ class HttpCodec(Codec):
                 f"where a streamed reply has room for {PRELUDE_LIMIT}"
             )
         return head
-
-
-def section(mapping: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return a map inside of a map; an empty one for anything else."""
-    value = mapping.get(key)
-    return value if isinstance(value, dict) else {}

@@ -21,9 +21,9 @@ class HttpApi(Version2):
     name = "http_api"
 
     @staticmethod
-    def matches(event: dict[str, Any]) -> bool:
+    def matches(event: dict[str, Any], context: dict[str, Any]) -> bool:
         """Whether the event comes from this source, or from a Function URL, which is to be asked first."""
-        return is_version2(event)
+        return is_version2(event, context)
 
     def path(self, event: dict[str, Any], context: dict[str, Any]) -> tuple[str, str]:
         """Return the path for the app, and the stage where the public URL has it.

@@ -6,7 +6,7 @@ import binascii
 
 from upproxy.proxy.errors import BadEvent
 from upproxy.proxy.events.fields import utf8
-from upproxy.proxy.lean import dumps
+from upproxy.proxy.lean import dumps, dumps_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,19 +65,19 @@ def reply(head: dict[str, Any], headers: Headers, body: bytes) -> bytes:
 
     Base64 is put in place as bytes: encoding megabytes of it as JSON would cost more than all the rest.
     """
-    start = dumps(head)[:-1].encode()
+    start = dumps(head)[:-1]
     if _may_be_text(headers):
         try:
             text = body.decode()
         except UnicodeDecodeError:
             pass
         else:
-            return b'%b,"isBase64Encoded":false,"body":%b}' % (start, dumps(text).encode())
+            return f'{start},"isBase64Encoded":false,"body":{dumps_text(text)}}}'.encode()
     if len(body) > _LARGE and (fast := _vectorised()):
         encoded = fast.b64encode(body)
     else:
         encoded = binascii.b2a_base64(body, newline=False)
-    return b'%b,"isBase64Encoded":true,"body":"%b"}' % (start, encoded)
+    return b'%b,"isBase64Encoded":true,"body":"%b"}' % (start.encode(), encoded)
 
 
 def _may_be_text(headers: Headers) -> bool:

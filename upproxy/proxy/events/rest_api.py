@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 from __future__ import annotations
 
 from upproxy.proxy.events.fields import listed, request_headers
-from upproxy.proxy.events.http import HttpCodec, section
+from upproxy.proxy.events.http import HttpCodec
 from upproxy.proxy.events.target import cut, query_of_decoded, raw_path
 
 TYPE_CHECKING = False
@@ -29,13 +29,14 @@ class RestApi(HttpCodec):
         self._base_path = f"/{base}" if base else ""
 
     @staticmethod
-    def matches(event: dict[str, Any]) -> bool:
+    def matches(event: dict[str, Any], context: dict[str, Any]) -> bool:  # noqa: ARG004
         """Whether the event comes from this source, or another of payload format 1.0, which is to be asked first."""
-        return isinstance(event.get("httpMethod"), str) and isinstance(event.get("requestContext"), dict)
+        return isinstance(event.get("httpMethod"), str)
 
     def decode(self, event: dict[str, Any], invocation: Invocation) -> Request:
         """Turn the event into the request that the client sent. Raises BadEvent, Forbidden, UpgradeRefused."""
-        context = section(event, "requestContext")
+        context = event["requestContext"]
+        identity = context.get("identity")
         path, prefix = self._path(event, context)
         query = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
         return self.request(
@@ -44,7 +45,7 @@ class RestApi(HttpCodec):
             query_of_decoded(query),
             request_headers(event.get("multiValueHeaders") or event.get("headers")),
             event,
-            client=section(context, "identity").get("sourceIp"),
+            client=identity.get("sourceIp") if isinstance(identity, dict) else "",
             prefix=prefix,
             invocation=invocation,
         )
@@ -77,9 +78,9 @@ class HttpApiVersion1(RestApi):
     streams = False
 
     @staticmethod
-    def matches(event: dict[str, Any]) -> bool:
+    def matches(event: dict[str, Any], context: dict[str, Any]) -> bool:
         """Whether the event comes from this source: a REST API's has no version."""
-        return event.get("version") == "1.0" and RestApi.matches(event)
+        return event.get("version") == "1.0" and RestApi.matches(event, context)
 
     def _without_stage(self, path: str, context: dict[str, Any]) -> tuple[str, str]:
         """Return the path without the stage, and the stage as a prefix where the public URL has it."""

@@ -29,7 +29,7 @@ class Trigger(Codec):
         self._path = raw_path(options.triggers)
 
     @staticmethod
-    def matches(event: dict[str, Any]) -> bool:  # noqa: ARG004
+    def matches(event: dict[str, Any], context: dict[str, Any]) -> bool:  # noqa: ARG004
         """Whether the event comes from this source: whatever no other codec takes."""
         return True
 

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 from __future__ import annotations
 
 from upproxy.proxy.events.fields import joined, request_headers
-from upproxy.proxy.events.http import HttpCodec, section
+from upproxy.proxy.events.http import HttpCodec
 from upproxy.proxy.events.target import raw_query
 
 TYPE_CHECKING = False
@@ -21,8 +21,8 @@ class Version2(HttpCodec):
 
     def decode(self, event: dict[str, Any], invocation: Invocation) -> Request:
         """Turn the event into the request that the client sent. Raises BadEvent, Forbidden, UpgradeRefused."""
-        context = section(event, "requestContext")
-        http = section(context, "http")
+        context = event["requestContext"]
+        http = context["http"]
         path, prefix = self.path(event, context)
         return self.request(
             http.get("method"),
@@ -48,9 +48,9 @@ class Version2(HttpCodec):
         return head
 
 
-def is_version2(event: dict[str, Any]) -> bool:
+def is_version2(event: dict[str, Any], context: dict[str, Any]) -> bool:
     """Whether an event is in this format."""
-    return event.get("version") == "2.0" and isinstance(section(event, "requestContext").get("http"), dict)
+    return event.get("version") == "2.0" and isinstance(context.get("http"), dict)
 
 
 def domain(context: dict[str, Any]) -> str:

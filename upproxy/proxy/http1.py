@@ -30,6 +30,8 @@ PAUSE_EVERY = 262_144  # bytes that are read before others have their turn
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _NAME_CACHE_LIMIT = 1_024
+_STATUS_CACHE_LIMIT = 128
+_CACHED_LENGTH = 64  # characters of a status line
 
 
 class Malformed(Exception):
@@ -41,6 +43,7 @@ class Closed(Exception):
 
 
 _names: dict[str, str] = {}  # field names as sent -> lower case, for those that have been found valid
+_status_lines: dict[str, tuple[int, int]] = {}  # status lines that have been found valid -> minor version, status
 
 
 def _field_name(name: str) -> str:
@@ -65,25 +68,30 @@ def parse_fields(lines: list[str]) -> list[tuple[str, str]]:
     return fields
 
 
+def _parse_status_line(line: str) -> tuple[int, int]:
+    if line[:7] != "HTTP/1." or line[7:9] not in ("1 ", "0 ") or line[12:13] not in (" ", ""):
+        raise Malformed(f"no HTTP/1.1 status line: {line[:40]!r}")
+    code = line[9:12]
+    if len(code) != 3 or not (code.isascii() and code.isdigit()) or code < "100":
+        raise Malformed(f"no status code: {line[:40]!r}")
+    parsed = int(line[7]), int(code)
+    if len(_status_lines) < _STATUS_CACHE_LIMIT and len(line) < _CACHED_LENGTH:
+        _status_lines[line] = parsed
+    return parsed
+
+
 def parse_head(head: bytes) -> tuple[int, int, list[tuple[str, str]]]:
     """Parse a response's head, up to the empty line and without it.
 
     Returns the minor version (0 or 1), the status and the fields. Raises Malformed.
     """
-    ends = head.count(b"\r\n")
-    if head.count(b"\n") != ends or head.count(b"\r") != ends:
-        raise Malformed("a bare CR or LF in the head")
-    if b"\0" in head:
-        raise Malformed("a NUL in the head")
     lines = head.decode("latin-1").split("\r\n")
-    status_line = lines[0]
-    if status_line[:7] != "HTTP/1." or status_line[7:9] not in ("1 ", "0 ") or status_line[12:13] not in (" ", ""):
-        raise Malformed(f"no HTTP/1.1 status line: {status_line[:40]!r}")
-    code = status_line[9:12]
-    if len(code) != 3 or not (code.isascii() and code.isdigit()) or code < "100":
-        raise Malformed(f"no status code: {status_line[:40]!r}")
-    del lines[0]
-    return int(status_line[7]), int(code), parse_fields(lines)
+    # Each end of a line has one CR and one LF: where there are more of them, some are bare.
+    if len(head) - len(head.translate(None, b"\r\n\0")) != 2 * len(lines) - 2:
+        raise Malformed("a bare CR or LF, or a NUL, in the head")
+    status_line = lines.pop(0)
+    minor, status = _status_lines.get(status_line) or _parse_status_line(status_line)
+    return minor, status, parse_fields(lines)
 
 
 def content_length(fields: list[tuple[str, str]]) -> int | None:

@@ -324,7 +324,7 @@ class InPlace(Loop):
         task = self._current
         if task is None or task.failure is None:
             self.turn(deadline)
-        if (task is not None and task.failure is not None) or deadline != NEVER:
+        if (task is not None and task.failure is not None) or deadline <= monotonic():
             _raise_if_over(self.current, deadline)
 
     async def pause(self, deadline: float = NEVER) -> None:

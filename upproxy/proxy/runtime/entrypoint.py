@@ -115,7 +115,7 @@ class Entrypoint:
                 request = _nobody(codec, event, invocation)
                 response = report(self._log, error, invocation.request_id).response()
             else:
-                if self._freezing is not None:
+                if self._freezing is not None and self._freezing.untold:
                     invocation.thawed_ms = self._freezing.tell()
                 response = await self._handler(request)
                 self._instance.served += 1

@@ -24,7 +24,7 @@ class Freezing:
         self._loop = loop
         self._log = log
         self._seen = time()
-        self._untold = 0.0  # seconds
+        self.untold = 0.0  # seconds that the app was frozen and has not been told of
         self._beat()
 
     def _beat(self) -> None:
@@ -37,10 +37,10 @@ class Freezing:
         missing = now - self._seen
         self._seen = now
         if missing >= LATE:
-            self._untold += missing
+            self.untold += missing
             self._log.write("info", "thawed", frozen_ms=round(missing * 1000))
 
     def tell(self) -> int:
         """Return how many ms the app was frozen since it was last told."""
-        untold, self._untold = self._untold, 0.0
+        untold, self.untold = self.untold, 0.0
         return round(untold * 1000)

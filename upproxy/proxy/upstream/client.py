@@ -35,6 +35,7 @@ MARGIN = 0.25  # seconds before Lambda's deadline at which we answer ourselves
 TRIES = 3  # connections that are tried for a request of which nothing has been sent
 DYING = 0.02  # seconds within which an app that has dropped a connection is gone, if it is dying
 NOTICE = 1.0  # seconds within which the exit of an app that refuses connections is noticed
+_BODILESS = (204, 304)
 IDLE_TRUSTED = 1.0  # seconds of wall time that a connection is trusted to stay open, where the server is the user's
 
 
@@ -78,15 +79,16 @@ class Client:
             if minor == 0 and length == CHUNKED:
                 raise Malformed("Transfer-Encoding in an HTTP/1.0 response")
             ends = length is not None
-            if _is_bodiless(request.method, status):
+            if request.method == "HEAD" or status in _BODILESS:
                 ends = not length  # a body that is announced may come all the same, and would be the next answer
                 length = 0
-            release = self._releaser(connection, ends and _keeps_alive(minor, status, fields))
+            reusable = ends and _keeps_alive(minor, status, fields)
             body: bytes | UpstreamBody
             if length is not None and 0 <= length <= READ_SIZE:
                 body = await connection.read(length, deadline)
-                release(True)
+                self._release(connection, reusable)
             else:  # the time-out is for the head: a body may take as long as the function may
+                release = self._releaser(connection, reusable)
                 body = UpstreamBody(_rest(connection, length, last, release), self._output, self._died)
         except DeadlineExceeded:
             _drop(connection)
@@ -117,7 +119,7 @@ class Client:
         body = request.body
         small = len(body) <= READ_SIZE
         for left in reversed(range(TRIES)):
-            connection = await self._connect(now, deadline)
+            connection = self._take_idle() or await self._connect(now, deadline)
             try:
                 await connection.send(head + body if small else head, deadline)
             except Closed:
@@ -139,12 +141,15 @@ class Client:
             return connection
         raise AssertionError("unreachable")
 
-    async def _connect(self, now: float, deadline: float) -> Connection:
+    def _take_idle(self) -> Connection | None:
         while self._idle:
             connection, since = self._idle.pop()
             if not connection.is_stale() and (self._trusts_idle or abs(time() - since) < IDLE_TRUSTED):
                 return connection
             connection.close()
+        return None
+
+    async def _connect(self, now: float, deadline: float) -> Connection:
         patience = min(deadline, now + self._listen_timeout)
         for left in reversed(range(TRIES)):
             try:
@@ -166,14 +171,15 @@ class Client:
                 ) from None
         raise AssertionError("unreachable")
 
-    def _releaser(self, connection: Connection, reusable: bool) -> Callable[[bool], None]:
-        def release(whole: bool) -> None:
-            if whole and reusable and not connection.closed:
-                self._idle.append((connection, time()))
-            else:
-                connection.close()
+    def _release(self, connection: Connection, reusable: bool) -> None:
+        """Keep a connection for the next request, or close it."""
+        if reusable:
+            self._idle.append((connection, time()))
+        else:
+            connection.close()
 
-        return release
+    def _releaser(self, connection: Connection, reusable: bool) -> Callable[[bool], None]:
+        return lambda whole: self._release(connection, whole and reusable and not connection.closed)
 
     async def _died(self, error: Closed) -> UpstreamDied:
         """Say why a connection has ended too early: mostly because the app has.
@@ -220,10 +226,6 @@ class UpstreamBody:
     def close(self) -> None:
         """Give up the rest; the connection is closed with it."""
         self._body.close()
-
-
-def _is_bodiless(method: str, status: int) -> bool:
-    return method == "HEAD" or status == 204 or status == 304
 
 
 def _keeps_alive(minor: int, status: int, fields: list[tuple[str, str]]) -> bool:

@@ -4,6 +4,9 @@ import ast
 import re
 import socket
 import sys
+from types import SimpleNamespace
+
+from upproxy.launchers.asgi import JoiningTransport
 
 FASTAPI = """
     import contextlib, os, sys
@@ -183,6 +186,15 @@ def test_head_and_body_are_one_write(launch):
     connection.request("GET", "/large")
     assert connection.getresponse().read() == b"x" * 1_000_000
     connection.close()
+
+
+def test_a_transport_may_be_given_any_bytes():
+    written, soon = [], []
+    transport = JoiningTransport(SimpleNamespace(write=lambda data: written.append(bytes(data))), soon.append)
+    for data in (b"HTTP/1.1 200 OK\r\n\r\n", memoryview(b"one"), memoryview(b"two"), b"", bytearray(b"three")):
+        transport.write(data)
+    soon.pop()()
+    assert written == [b"HTTP/1.1 200 OK\r\n\r\none", b"two", b"", b"three"]
 
 
 def test_head_of_a_stream_does_not_wait_for_its_body(launch):

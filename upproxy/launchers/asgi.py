@@ -78,7 +78,7 @@ class JoiningTransport:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send bytes, or keep them for a moment if a response begins with them."""
         if self._head:
             if len(data) <= JOINED:
@@ -86,8 +86,8 @@ class JoiningTransport:
             else:
                 self._transport.write(self._head)
             self._head = b""
-        elif data.startswith(b"HTTP/1.1 "):
-            self._head = data
+        elif data[:9] == b"HTTP/1.1 ":  # no startswith: an app may send a memoryview
+            self._head = bytes(data)
             self._call_soon(self._flush)
             return
         self._transport.write(data)

@@ -35,8 +35,8 @@ MARGIN = 0.25  # seconds before Lambda's deadline at which we answer ourselves
 TRIES = 3  # connections that are tried for a request of which nothing has been sent
 DYING = 0.02  # seconds within which an app that has dropped a connection is gone, if it is dying
 NOTICE = 1.0  # seconds within which the exit of an app that refuses connections is noticed
-_BODILESS = (204, 304)
 IDLE_TRUSTED = 1.0  # seconds of wall time that a connection is trusted to stay open, where the server is the user's
+_BODILESS = (204, 304)
 
 
 class Client:

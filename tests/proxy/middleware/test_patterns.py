@@ -195,6 +195,13 @@ def test_no_spelling_slips_into_a_public_place():
     assert FirstMatch([]).deciding("/x") == {-1}
 
 
+@pytest.mark.timeout(30)
+def test_long_paths_take_no_longer_than_they_are_long():
+    """Looking through what is left once for every dot that goes took minutes for this."""
+    path = "//%5C%2520%253b%25252f/..;/%00//./%2e%2e/admin" + "." * 100_000
+    assert 0 in FirstMatch(["/admin", "/*"]).deciding(path)
+
+
 def test_names_that_differ_in_case_only():
     assert FirstMatch(["/:Id/:id"]).deciding("/A/B") == {0}
 

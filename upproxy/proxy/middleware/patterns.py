@@ -248,7 +248,8 @@ def _with_slashes(path: str) -> str:
 
 
 _ENDS = (";", "%3F", "%23", "%00")
-_BLANKS = ("%C2%85", "%C2%A0", *(f"%{byte:02X}" for byte in (*range(0x01, 0x21), 0x7F, 0x85, 0xA0)))
+_BLANKS = "".join(map(chr, (*range(0x01, 0x21), 0x7F, 0x85, 0xA0)))
+_BLANKS_OF_UTF_8 = {"\xc2\x85": "\u0100", "\xc2\xa0": "\u0101"}  # each with one character that is no byte
 
 
 def _without_ends(path: str) -> str:
@@ -261,15 +262,15 @@ def _bare(segment: str) -> str:
         return segment
     for end in _ENDS:
         segment = segment.partition(end)[0]
-    while segment.startswith(_BLANKS):
-        segment = segment.removeprefix(next(blank for blank in _BLANKS if segment.startswith(blank)))
-    while True:
-        if segment.endswith(_BLANKS):
-            segment = segment.removesuffix(next(blank for blank in _BLANKS if segment.endswith(blank)))
-        elif segment.endswith(".") and segment.strip("."):
-            segment = segment[:-1]
-        else:
-            return segment
+    text = _decoded(segment)
+    for blank, character in _BLANKS_OF_UTF_8.items():
+        text = text.replace(blank, character)
+    blanks = _BLANKS + "".join(_BLANKS_OF_UTF_8.values())
+    text = text.lstrip(blanks)
+    text = text.rstrip(f"{blanks}.") or "." * (len(text) - len(text.lstrip(".")))
+    for blank, character in _BLANKS_OF_UTF_8.items():
+        text = text.replace(character, blank)
+    return text.translate(_ESCAPES)
 
 
 def _without_host(path: str) -> str:

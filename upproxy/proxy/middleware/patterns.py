@@ -204,10 +204,10 @@ _READINGS = 64
 def readings(path: str) -> list[str]:
     """Return every path in normal form that some server or framework may take a raw path for.
 
-    They differ in how often they decode, whether a backslash is a slash, whether `;`, `?`, `#` and NUL end a segment,
-    whether blanks around it and dots at its end are a part of it, whether a `//` in front begins a host name, and
-    whether empty and dot segments are resolved; also in the order of all this but the decoding, which is first. A path
-    with none of it has one reading; with more than 64 the list is not complete.
+    They differ in how often they decode, whether a backslash is a slash, whether `?`, `#` and NUL end a path, whether
+    they and `;` end a segment, whether blanks around it and dots at its end are a part of it, whether a `//` in front
+    begins a host name, and whether empty and dot segments are resolved; also in the order of all this but the decoding,
+    which is first. A path with none of it has one reading; with more than 64 the list is not complete.
     """
     plain = normal(path)
     if not ("%" in plain or ";" in plain or "//" in plain or "/." in plain or "./" in plain or plain.endswith(".")):
@@ -223,7 +223,7 @@ def readings(path: str) -> list[str]:
     left = list(found)
     while left and len(found) <= _READINGS:
         reading = left.pop()
-        for step in (_with_slashes, _without_ends, _without_host, _without_empty, _resolved):
+        for step in (_with_slashes, _without_query, _without_ends, _without_host, _without_empty, _resolved):
             other = step(reading)
             if other not in found:
                 found[other] = None
@@ -247,9 +247,17 @@ def _with_slashes(path: str) -> str:
     return path.replace("%5C", "/")
 
 
-_ENDS = (";", "%3F", "%23", "%00")
+_ENDS_OF_PATHS = ("%3F", "%23", "%00")
+_ENDS = (";", *_ENDS_OF_PATHS)
 _BLANKS = "".join(map(chr, (*range(0x01, 0x21), 0x7F, 0x85, 0xA0)))
 _BLANKS_OF_UTF_8 = {"\xc2\x85": "\u0100", "\xc2\xa0": "\u0101"}  # each with one character that is no byte
+
+
+def _without_query(path: str) -> str:
+    """Drop what is no path once it has been decoded: a query, a fragment, what follows the end of a text in C."""
+    for end in _ENDS_OF_PATHS:
+        path = path.partition(end)[0]
+    return path
 
 
 def _without_ends(path: str) -> str:

@@ -164,11 +164,48 @@ def test_a_request_with_an_id_of_its_own_tells_lambdas_too(access):
         ("t%6Fken=a&%74oken=b&user%5Bpassword%5D=c", "t%6Fken=*&%74oken=*&user%5Bpassword%5D=*"),
         ("tokens=a&monkey=b&%=c&%zz=d&%4=e&=f", "tokens=a&monkey=b&%=c&%zz=d&%4=e&=f"),
         ("Voucher=a", "Voucher=*"),
+        (
+            "token[]=a&token[0]=b&user[api_key]=c&login%5Bsid%5D[]=d",
+            "token[]=*&token[0]=*&user[api_key]=*&login%5Bsid%5D[]=*",
+        ),
+        ("user[pin]=a&pin=b&user[page]=c", "user[pin]=*&pin=b&user[page]=c"),
+        ("order[voucher]=a&vouchers[a]=b", "order[voucher]=*&vouchers[a]=b"),
+        ("a=1;token=b;c=2&token=d;e=3&f=4;g", "a=1;token=*&token=*&f=4;g"),
+        ("+token=a&%20token+=b&to+ken=c", "+token=*&%20token+=*&to+ken=c"),
+        ("schl%C3%BCssel=a&SCHL%c3%9cSSEL=b&schl%FCssel=c", "schl%C3%BCssel=*&SCHL%c3%9cSSEL=*&schl%FCssel=c"),
+        (
+            "X-Goog-Signature=a&X-Goog-Credential=b&google_api_key=c",
+            "X-Goog-Signature=*&X-Goog-Credential=*&google_api_key=*",
+        ),
     ],
 )
 def test_credentials_are_kept_out(access, query, logged):
-    (line,) = access(redact=["vOUCHER"]).write(query=query)
+    (line,) = access(redact=["vOUCHER", "user[pin]", "Schlüssel"]).write(query=query)
     assert line["query"] == logged.replace("*", REDACTED)
+
+
+@pytest.mark.parametrize(
+    ("referer", "logged"),
+    [
+        ("https://a.example/?token=b&c=d", "https://a.example/?token=*&c=d"),
+        ("https://a.example/a;b?c#access_token=d", "https://a.example/a;b?c"),
+        ("https://a.example/#token=b?c", "https://a.example/"),
+        ("https://me:secret@a.example:8443/@b?c=@", "https://a.example:8443/@b?c=@"),
+        ("https://me@a@a.example", "https://a.example"),
+        ("/a@b", "/a@b"),
+        ("about:blank", "about:blank"),
+    ],
+)
+@pytest.mark.parametrize("field", ["referer", "header.referer"])
+def test_an_address_has_none_either(access, field, referer, logged):
+    (line,) = access(fields=[field]).write(headers=[("referer", referer)])
+    assert line[field] == logged.replace("*", REDACTED)
+
+
+def test_fields_with_names_of_their_own_are_redacted_by_those_of_the_header(access):
+    one = access(fields=["referer", "user_agent", "host"], redact=["Referer", "user-agent"])
+    (line,) = one.write(headers=[("referer", "https://a.example"), ("user-agent", "x/1"), ("host", "shop.example")])
+    assert (line["referer"], line["user_agent"], line["host"]) == (REDACTED, REDACTED, "shop.example")
 
 
 def test_the_default_line_keeps_them_out_too(access):

@@ -114,7 +114,7 @@ def destinations(path: str) -> list[list[str]]:
     """
     text = path
     for _ in range(4):
-        decoded = _unquote(text)
+        decoded = unquote(text)
         if decoded == text:
             break
         text = decoded
@@ -130,7 +130,7 @@ def destinations(path: str) -> list[list[str]]:
     return [segments, segments[1:]] if text[1:2] in ("/", "\\") else [segments]
 
 
-def _unquote(text: str) -> str:
+def unquote(text: str) -> str:
     """Decode percent-encodings; bytes that are no UTF-8 are replaced."""
     first, *rest = text.split("%")
     if not rest:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from binascii import crc32
 from time import monotonic, time
 
+from upproxy.proxy.events.target import unquote
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +33,8 @@ SECRETS = frozenset(
      "refresh_token", "secret", "session", "session_id", "sessionid", "sid", "sig", "signature", "token",
      "x-amz-credential", "x-amz-security-token", "x-amz-signature", "x-api-key")
 )  # fmt: skip
-_SECRET_ENDS = ("token", "password", "secret")  # reset_token, user[password]
+# reset_token, x-goog-api-key, x-forwarded-authorization
+_SECRET_ENDS = ("token", "password", "secret", "api_key", "api-key", "signature", "credential", "authorization")
 
 _DIRECTIVES = [
     {
@@ -55,37 +58,37 @@ class Redaction:
         self._names = SECRETS.union(name.lower() for name in names)
 
     def hides(self, name: str) -> bool:
-        """Whether the value under this query key or in this header field is not to be logged."""
-        if "%" in name:
-            name = _decoded(name)
-        name = name.lower().rstrip("]")
-        return name in self._names or name.endswith(_SECRET_ENDS)
+        """Whether the value under this query key or in this header field is not to be logged.
+
+        A key counts as the app reads it, and in brackets too: `t%6Fken`, `token[]` and `user[password]` are secret.
+        """
+        name = unquote(name.replace("+", " ")).strip().lower()
+        if name in self._names:
+            return True
+        parts = name.replace("]", "").split("[")
+        return any(part in self._names or part.endswith(_SECRET_ENDS) for part in parts)
 
     def query(self, query: str) -> str:
         """Take the values of credentials out of a raw query."""
-        pairs = query.split("&")
-        for at, pair in enumerate(pairs):
-            name, equals, _ = pair.partition("=")
+        return "&".join([self._pair(pair) for pair in query.split("&")])
+
+    def _pair(self, pair: str) -> str:
+        """Take the value out of `name=value`; some apps read `;` in it as another `&`."""
+        start = 0
+        for piece in pair.split(";"):
+            name, equals, _ = piece.partition("=")
             if equals and self.hides(name):
-                pairs[at] = f"{name}={REDACTED}"
-        return "&".join(pairs)
+                return f"{pair[:start]}{name}={REDACTED}"
+            start += len(piece) + 1
+        return pair
 
     def address(self, url: str) -> str:
-        """Take the values of credentials out of the query of an address."""
-        base, mark, query = url.partition("?")
-        return f"{base}?{self.query(query)}" if mark else url
-
-
-def _decoded(name: str) -> str:
-    """Undo percent-encoding as far as it is ASCII: `t%6Fken` is a token to the app, too."""
-    first, *rest = name.split("%")
-    parts = [first]
-    for piece in rest:
-        try:
-            parts += chr(int(piece[:2], 16)), piece[2:]
-        except ValueError:
-            parts += "%", piece
-    return "".join(parts)
+        """Take credentials out of an address, and what has no place in a Referer (RFC 9110 section 10.1.3)."""
+        base, mark, query = url.partition("#")[0].partition("?")
+        scheme, separator, rest = base.partition("://")
+        authority, slash, path = rest.partition("/")
+        base = f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+        return f"{base}?{self.query(query)}" if mark else base
 
 
 class AccessLog:
@@ -200,15 +203,11 @@ class AccessLog:
                 return lambda request: len(request.body)
             case "source":
                 return lambda request: request.source
-            case "user_agent":
-                return lambda request: request.headers.get("user-agent")
-            case "host":
-                return lambda request: request.headers.get("host")
-            case "referer":
-                return lambda request: self._redaction.address(request.headers.get("referer"))
-        name = field.removeprefix("header.")
+        name = field.removeprefix("header.").replace("_", "-")
         if self._redaction.hides(name):
             return lambda request: REDACTED if name in request.headers else ""
+        if name == "referer":
+            return lambda request: ", ".join(map(self._redaction.address, request.headers.get_all(name)))
         return lambda request: ", ".join(request.headers.get_all(name))
 
 

@@ -19,7 +19,8 @@ def report(log: Log, error: Exception, request_id: str) -> ProxyError:
     import traceback  # 20 ms, paid by bugs only
 
     trace = "".join(traceback.format_exception(error))
-    log.write("error", f"an error in the proxy: {error!r}", error="Internal", request_id=request_id, trace=trace)
+    message = f"an error in the proxy: {type(error).__name__}: {error}"  # its repr may hold a whole request
+    log.write("error", message, error="Internal", request_id=request_id, trace=trace)
     return ProxyError("an error in the proxy")
 
 

@@ -31,6 +31,7 @@ def test_manifest(write):
         ("/a: {location: //evil.example, status: 301}", "redirects./a.location", "one slash"),
         ("/*: {location: 'https://:splat/', status: 301}", "redirects./*.location", "no names in it"),
         ("/*: {location: 'https://a.example:splat', status: 301}", "redirects./*.location", "no names in it"),
+        ("/:a: {location: 'https://[fe80::a]/', status: 301}", "redirects./:a.location", "no names in it"),
         ("/*: {location: 'https://user@a.example/', status: 301}", "redirects./*.location", "no names in it"),
         ("/*: {location: 'javascript:alert(1)', status: 301}", "redirects./*.location", "or an address"),
         ('/a: {location: "/b\\nc"}', "redirects./a.location", "control characters"),

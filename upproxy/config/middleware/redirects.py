@@ -39,7 +39,7 @@ def _target(text: str) -> str:
             usable = parts.hostname is not None and parts.port != 0 and parts.username is None
         except ValueError:
             usable = False  # a name such as `:id` in the place of a port, too
-        if usable and host.isascii():
+        if usable and host.isascii() and not Location(host).names:  # `:a` within the brackets of IPv6
             return text
         raise wrong("expected a host as it is written in addresses, with no names in it")
     raise wrong("expected a path that starts with / or an address with https://")

@@ -209,7 +209,8 @@ def test_triggers(chain: Build) -> None:
 @pytest.mark.parametrize(
     ("own", "sent", "both"),
     [("", "", ""), ("a=1", "", "a=1"), ("", "b=2", "b=2"), ("a=1", "b=2", "a=1&b=2"), ("a=1", "a=2&b", "a=1&b"),
-     ("a=1", "%61=2", "a=1"), ("a", "a=2", "a")],
+     ("a=1", "%61=2", "a=1"), ("a", "a=2", "a"),
+     ("a+b=1", "a%20b=2&a%2Bb=3", "a+b=1&a%2Bb=3"), ("a%2Bb=1", "a+b=2&%61%2bb=3", "a%2Bb=1&a+b=2")],
 )  # fmt: skip
 def test_queries(own: str, sent: str, both: str) -> None:
     assert merged(own, sent) == both

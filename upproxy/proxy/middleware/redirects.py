@@ -164,9 +164,13 @@ def merged(own: str, sent: str) -> str:
     """Join a location's query and that of the request; what the location says cannot be said again by the client."""
     if not own or not sent:
         return own or sent
-    names = {normal(pair.partition("=")[0]) for pair in own.split("&")}
-    kept = [pair for pair in sent.split("&") if normal(pair.partition("=")[0]) not in names]
-    return "&".join([own, *kept])
+    names = {_name(pair) for pair in own.split("&")}
+    return "&".join([own, *[pair for pair in sent.split("&") if _name(pair) not in names]])
+
+
+def _name(pair: str) -> str:
+    """Return the name of a pair in the one form of all its spellings."""
+    return normal(pair.partition("=")[0].replace("+", "%20"))
 
 
 def has_dots(value: str) -> bool:

@@ -59,7 +59,8 @@ def test_who_does_not_accept_it_gets_it_plain_but_caches_know(chain, accept):
         (200, [*PLAIN, ("content-encoding", "br")], TEXT),
         (200, [*PLAIN, ("content-encoding", "GZIP")], TEXT),
         (200, [*PLAIN, ("cache-control", "public, No-Transform")], TEXT),
-        (206, [*PLAIN, ("content-range", "bytes 0-4399/9000")], TEXT),
+        (206, [("content-type", "image/png"), ("content-range", "bytes 0-4399/9000")], TEXT),
+        (416, [*PLAIN, ("content-range", "bytes */9000")], TEXT),
         (204, PLAIN[:1], b""),
         (304, [("content-type", "image/png")], b""),
         (304, [("cache-control", "no-transform")], b""),
@@ -70,6 +71,15 @@ def test_what_stays_as_it_is(chain, status, headers, body):
     assert (reply.status, reply.body) == (status, body)
     assert reply.headers.get_all("content-encoding") == [value for name, value in headers if name == "content-encoding"]
     assert "vary" not in reply.headers
+
+
+def test_a_part_varies_as_the_whole_does(chain):
+    """RFC 9110 section 15.3.7."""
+    headers = [*PLAIN, ("content-range", "bytes 0-4399/9000"), ("etag", '"1"')]
+    reply = chain(ON, Upstream(status=206, headers=headers, body=TEXT)).request(headers=GZIP)
+    assert (reply.status, reply.body, reply.headers.get("etag")) == (206, TEXT, '"1"')
+    assert "content-encoding" not in reply.headers
+    assert reply.headers.get("vary") == "Accept-Encoding"
 
 
 def test_a_client_may_forbid_it(chain):
@@ -268,6 +278,7 @@ def test_weights(text, expected):
         ("identity;q=0.5, gzip;q=0.4", "identity"),
         ("identity;q=0, *;q=0", "identity"),
         ("gzip;q=0, *;q=0.1", "zstd"),
+        ("gzip;q=0.4, zstd;q=0.3, *;q=0.5", "identity"),  # a * is identity, too
     ],
 )
 def test_the_favourite_coding(accept, chosen):

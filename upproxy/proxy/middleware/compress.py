@@ -202,13 +202,11 @@ def middleware(options: Options, following: Handler, context: Context) -> Handle
         response = await following(request)
         headers = response.headers
         kind = media_type(headers)
-        if (
-            response.status == 204
-            or is_coded(headers)
-            or is_partial(response.status, headers)
-            or unwanted
-            or forbids_transformation(headers)
-        ):
+        if response.status == 204 or is_coded(headers) or unwanted or forbids_transformation(headers):
+            return response
+        if is_partial(response.status, headers):
+            if response.status == 206 and qualifies(kind):
+                vary(headers, "Accept-Encoding")  # as the whole does (RFC 9110 section 15.3.7)
             return response
         if response.status == 304:
             if not kind or qualifies(kind):  # most do not say of what they are

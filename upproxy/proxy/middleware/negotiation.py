@@ -57,7 +57,7 @@ def coding(accepted: dict[str, float], offered: tuple[str, ...]) -> str:
         weight = accepted.get(name, accepted.get("x-gzip", others) if name == "gzip" else others)
         if weight > most:
             best, most = name, weight
-    return best if most >= accepted.get("identity", 0.0) else "identity"
+    return best if most >= accepted.get("identity", others) else "identity"
 
 
 def refuses_identity(accepted: dict[str, float]) -> bool:

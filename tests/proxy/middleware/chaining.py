@@ -48,17 +48,22 @@ class Chunks:
 
 @dataclass
 class Upstream:
-    """An app: answers with `status`, `headers` and a body (a list is streamed), and keeps what it was asked."""
+    """An app: answers with `status`, `headers` and a body (a list is streamed), and keeps what it was asked.
+
+    `asked` are the header fields of `requests` as they were then.
+    """
 
     status: int = 200
     headers: list[tuple[str, str]] = field(default_factory=lambda: [("content-type", "text/plain")])
     body: bytes | list[bytes] = b"hello"
     error: Exception | None = None
     requests: list[Request] = field(default_factory=list)
+    asked: list[Headers] = field(default_factory=list)
     streams: list[Chunks] = field(default_factory=list)
 
     async def __call__(self, request: Request) -> Response:
         self.requests.append(request)
+        self.asked.append(Headers(request.headers))
         if self.error:
             raise self.error
         body: Body = self.body if isinstance(self.body, bytes) else Chunks(*self.body)

@@ -162,8 +162,7 @@ def test_browsers_ask_for_pages_that_can_be_looked_into(chain):
     assert gzip.decompress(one.request(headers=browser).body).decode() == INJECTED
     one.request(headers={"accept": "*/*", "accept-encoding": "gzip, br"})
     one.request(headers={"accept": "text/html"})
-    asked = [request.headers.get("accept-encoding") for request in upstream.requests]
-    assert asked == ["identity", "gzip, br", ""]
+    assert [headers.get("accept-encoding") for headers in upstream.asked] == ["identity", "gzip, br", ""]
 
 
 @pytest.mark.parametrize("tag", ['"1"', 'W/"1"'])
@@ -184,10 +183,40 @@ def test_tags_of_pages_tell_which_pieces_are_in_them(chain, tag):
         one = chain(section, unchanged)
         reply = one.request(headers={"if-none-match": f'"0", {marked}'})
         assert reply.headers.get("etag") == marked
-        assert unchanged.requests[-1].headers.get("if-none-match") == '"0", W/"1"'
+        assert unchanged.asked[-1].get("if-none-match") == '"0", W/"1"'
     one.request(headers={"if-none-match": other})  # a page with other pieces: the app does not know it
-    assert unchanged.requests[-1].headers.get("if-none-match") == other
+    assert unchanged.asked[-1].get("if-none-match") == other
     assert one.request(headers={"if-none-match": '"1"'}).headers.get("etag") == tag
+
+
+BROWSER = {"accept": "text/html,*/*;q=0.8", "accept-encoding": "gzip, br"}
+
+
+@pytest.mark.parametrize("known", [{"if-none-match": '"1"'}, {"if-modified-since": "Sat, 31 Jan 2026 08:15:00 GMT"}])
+def test_a_page_that_a_browser_has_without_our_pieces_is_not_the_same_page(chain, known):
+    """It came before there were any; the app, which only knows its own part, would say that nothing has changed."""
+    upstream = Upstream(headers=[*HTML, ("etag", '"1"')], body=PAGE.encode())
+    one = chain(ON, upstream)
+    one.request("GET", headers={**BROWSER, **known})
+    one.request("HEAD", headers={**BROWSER, **known})
+    one.request("POST", headers={**BROWSER, **known})  # not about what the client has
+    one.request("GET", headers=known)  # may have it in a coding that we cannot look into
+    [(name, value)] = known.items()
+    assert [headers.get(name) for headers in upstream.asked] == ["", "", value, value]
+
+
+def test_the_access_line_has_what_the_client_sent(chain):
+    upstream = Upstream(headers=HTML, body=PAGE.encode())
+    chain(ON, upstream).request(headers={**BROWSER, "if-none-match": '"1"'})
+    [request] = upstream.requests
+    assert (request.headers.get("accept-encoding"), request.headers.get("if-none-match")) == ("gzip, br", '"1"')
+
+
+def test_a_page_that_was_not_looked_into_is_for_those_only_who_ask_alike(chain):
+    """A cache would hand it to browsers, which are served another."""
+    headers = [*HTML, ("content-encoding", "br"), ("vary", "Accept-Encoding")]
+    reply = chain(ON, Upstream(headers=headers, body=b"x")).request(headers={"accept": "*/*", "accept-encoding": "br"})
+    assert reply.headers.get("vary") == "Accept-Encoding, Accept"
 
 
 def test_head_has_the_fields_of_get(chain):

@@ -12,6 +12,7 @@ import zlib
 
 from upproxy.proxy import options
 from upproxy.proxy.errors import UpstreamMalformed
+from upproxy.proxy.messages import Headers
 from upproxy.proxy.middleware.negotiation import accepted
 from upproxy.proxy.middleware.representation import (
     forbids_transformation,
@@ -19,13 +20,14 @@ from upproxy.proxy.middleware.representation import (
     is_coded,
     is_partial,
     media_type,
+    vary,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from upproxy.proxy.messages import Headers, Request, Response, Stream
+    from upproxy.proxy.messages import Request, Response, Stream
     from upproxy.proxy.middleware.context import Context, Handler
     from upproxy.proxy.waiting import Loop
 
@@ -253,11 +255,19 @@ def middleware(options: Options, following: Handler, context: Context) -> Handle
     tags = Tags(options.head, options.body)
 
     async def handle(request: Request) -> Response:
+        sent = request.headers
+        request.headers = asked = Headers(sent)
         # A browser that opens a page gets it without what we could not look into; `compress` comes after us.
-        if "text/html" in accepted(request.headers, "accept") and "accept-encoding" in request.headers:
-            request.headers.set("accept-encoding", "identity")
-        knows_ours = tags.unmark(request.headers)
-        response = await following(request)
+        opens = "text/html" in accepted(sent, "accept")
+        if opens and "accept-encoding" in sent:
+            asked.set("accept-encoding", "identity")
+        knows_ours = tags.unmark(asked)
+        if opens and not knows_ours and request.method in ("GET", "HEAD"):
+            asked.remove("if-none-match", "if-modified-since")  # what it has was never given pieces
+        try:
+            response = await following(request)
+        finally:
+            request.headers = sent  # what the access line tells of
         headers = response.headers
         if response.status == 304 and knows_ours:
             tags.mark(headers)
@@ -271,7 +281,10 @@ def middleware(options: Options, following: Handler, context: Context) -> Handle
         charset = charset_of(headers)
         head, body = encoded(options.head, charset), encoded(options.body, charset)
         coding = headers.get("content-encoding").strip().lower() if is_coded(headers) else ""
-        if head is None or body is None or coding not in ("", "gzip", "x-gzip"):
+        if head is None or body is None:
+            return response
+        if coding not in ("", "gzip", "x-gzip"):
+            vary(headers, "Accept")  # who names text/html there is served another
             return response
         headers.remove("content-encoding")
         forget_bytes(headers)

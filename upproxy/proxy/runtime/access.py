@@ -62,11 +62,13 @@ class Redaction:
 
         A key counts as the app reads it, and in brackets too: `t%6Fken`, `token[]` and `user[password]` are secret.
         """
-        name = unquote(name.replace("+", " ")).strip().lower()
-        if name in self._names:
-            return True
-        parts = name.replace("]", "").split("[")
-        return any(part in self._names or part.endswith(_SECRET_ENDS) for part in parts)
+        name = name.lower()
+        if "%" in name or "+" in name:
+            name = unquote(name.replace("+", " ")).strip().lower()
+        return self._is_secret(name) or ("[" in name and any(map(self._is_secret, name.replace("]", "").split("["))))
+
+    def _is_secret(self, name: str) -> bool:
+        return name in self._names or name.endswith(_SECRET_ENDS)
 
     def query(self, query: str) -> str:
         """Take the values of credentials out of a raw query."""

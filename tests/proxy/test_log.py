@@ -132,6 +132,20 @@ def test_a_full_pipe_that_nobody_reads_does_not_hold_us(pipe, monkeypatch):
     Log(writer).write("info", "more")
 
 
+def test_a_line_that_was_cut_off_takes_none_with_it(pipe, monkeypatch):
+    monkeypatch.setattr(log_module, "PATIENCE", 10)
+    reader, writer, _ = pipe
+    os.set_blocking(writer, False)
+    log = Log(writer)
+    log.write_lines([{"message": "x" * 1_000_000}])
+    os.read(reader, 1 << 20)
+    log.write("info", "one")
+    log.write("info", "two")
+    rest, *lines = os.read(reader, 1 << 16).splitlines()
+    assert rest == b""
+    assert [json.loads(line)["message"] for line in lines] == ["one", "two"]
+
+
 def test_a_pipe_that_nobody_holds_any_more(pipe):
     reader, writer, ends = pipe
     os.close(reader)

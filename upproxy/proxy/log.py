@@ -25,6 +25,7 @@ class Log:
         self.fd = fd
         self._second = -1
         self._clock = ""
+        self._torn = False  # the last line has no end, since the rest of it was dropped
 
     def timestamp(self) -> str:
         """Return the wall clock as `2026-01-31T08:15:00.123456Z`."""
@@ -43,9 +44,13 @@ class Log:
     def write_lines(self, lines: list[dict[str, Any]]) -> None:
         """Write lines that have all their fields, in one go."""
         data = "".join([dumps_ascii(line) + "\n" for line in lines]).encode()
+        if self._torn:
+            data = b"\n" + data
         while data:
             try:
-                data = data[posix.write(self.fd, data) :]
+                count = posix.write(self.fd, data)
+                self._torn = data[count - 1] != 0x0A
+                data = data[count:]
             except BlockingIOError:  # somebody made our standard output non-blocking
                 poll = select.poll()
                 poll.register(self.fd, select.POLLOUT)

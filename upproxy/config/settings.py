@@ -157,7 +157,7 @@ else:
         ],
         redact=Annotated[
             list[Annotated[str, Field(pattern=REDACTED)]],
-            Field(description="Query keys and header fields whose values no line has, beside the usual ones."),
+            Field(description="Query keys and header fields whose values it does not have, beside the usual ones."),
         ],
         sample=Annotated[
             float, Field(ge=0, le=1, description="The share of requests answered with 2xx that have a line.")

@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from upproxy.proxy.messages import Request, Response
     from upproxy.proxy.middleware.context import Context, Handler
 
 # The first sees a request first and a response last.
@@ -24,6 +25,8 @@ ORDER = {
     "redirects": "chooses the path that the rest sees",
     "static": "a file that is there wins over the app",
 }
+
+_OF_ERRORS = ("headers", "cors", "error_pages")  # what an error gets, wherever it comes from
 
 
 def build(upstream: Handler, sections: dict[str, Any], context: Context) -> Handler:
@@ -43,3 +46,15 @@ def build(upstream: Handler, sections: dict[str, Any], context: Context) -> Hand
             module = __import__(f"upproxy.proxy.middleware.{name}", fromlist=[name])
             handler = module.middleware(module.Options.from_manifest(sections[name]), handler, context)
     return handler
+
+
+async def answer(error: Exception, request: Request, sections: dict[str, Any], context: Context) -> Response:
+    """Log a failure that came when the chain was done with a request; return its answer, as if the app had failed.
+
+    A buffered body is read only then, and may break off or be too large.
+    """
+
+    async def failing(request: Request) -> Response:  # noqa: ARG001
+        raise error
+
+    return await build(failing, {name: sections[name] for name in _OF_ERRORS if name in sections}, context)(request)

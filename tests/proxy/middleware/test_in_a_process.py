@@ -30,7 +30,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Lambda]]:
     started: list[Lambda] = []
 
     def start_one(**parts: Any) -> Lambda:
-        started.append(Lambda(manifest(APP, **SECTIONS, **parts), tmp_path))
+        started.append(Lambda(manifest(APP, **{**SECTIONS, **parts}), tmp_path))
         return started[-1]
 
     yield start_one
@@ -92,3 +92,30 @@ def test_a_stream_that_breaks_off_is_told_to_be_broken(start):
     with pytest.raises(StreamBroken):
         one.send("function_url", asked("/broken?n=3", accept_encoding="gzip"))
     assert one.lines.wait_for(message="request", path="/broken")
+
+
+@pytest.mark.parametrize(
+    ("source", "streaming", "target", "detail"),
+    [
+        ("http_api", True, "/broken?n=3", b"The app did not answer properly"),
+        ("alb", False, "/big?bytes=5000000&type=image/png", b"The response is larger than Lambda allows"),
+        ("function_url", True, "/raw?large=head", b"The app did not answer properly"),
+    ],
+)
+def test_what_fails_when_the_chain_is_done_with_it_is_an_error_like_others(start, source, streaming, target, detail):
+    """A buffered reply is read, and found to be too large, when all middleware has had its turn."""
+    middleware = {
+        **SECTIONS["middleware"], "headers": {"always": {"x-robots-tag": "none"}},
+        "cors": {"allowed_origins": ["https://shop.example"], "allowed_methods": ["GET"]},
+        "maintenance": {"retry_after": 1, "allow": ["203.0.113.7"]},
+    }  # fmt: skip
+    one = start(streaming=streaming, middleware=middleware)
+    page = raw(f"200 OK\r\nx-large: {'x' * 17_000}", b"")
+    reply = one.send(source, asked(target, "POST", page, accept="text/html", origin="https://shop.example"))
+    assert reply.status == 502
+    assert reply.body.startswith(b"<p>502: " + detail)
+    headers = {name.lower(): value for name, value in reply.headers}
+    assert headers[b"access-control-allow-origin"] == b"https://shop.example"
+    assert headers[b"x-robots-tag"] == b"none"
+    [line] = one.lines.wait_for(message="request", status=502)
+    one.lines.wait_for(2, level="error", request_id=line["request_id"])  # this one, and why

@@ -71,6 +71,7 @@ class Entrypoint:
         codecs: Codecs,
         streaming: bool,
         handler: Handler,
+        failed: Callable[[Exception, Request], Coroutine[Any, Any, Response]],
         direct: DirectMessages,
         access: AccessLog,
         instance: Instance,
@@ -79,9 +80,11 @@ class Entrypoint:
         freezing: Freezing | None = None,
         trusted_id: TrustedId | None = None,
     ) -> None:
+        """`failed` answers a request whose response fails after `handler` has returned it."""
         self._codecs = codecs
         self._streaming = streaming
         self._handler = handler
+        self._failed = failed
         self._direct = direct
         self._access = access
         self._instance = instance
@@ -130,7 +133,7 @@ class Entrypoint:
                 self._in_flight.discard(invocation.request_id)
 
             if self._streaming and codec.streams:
-                return self._stream(codec, request, response, finish)
+                return await self._stream(codec, request, response, finish)
             return await self._buffer(codec, request, response, finish)
         except BaseException:
             self._in_flight.discard(invocation.request_id)
@@ -148,17 +151,19 @@ class Entrypoint:
             finish(Reply(b"", finish, status=response.status))
             raise InvocationFailed("TriggerFailed", str(error)) from None
         except Exception as error:  # noqa: BLE001  # the app failed in the middle of a body, or an answer that cannot be told
-            response = report(self._log, error, request.invocation.request_id).response()
+            response = await self._failed(error, request)
             body = await _gather(response.body)
             payload = codec.encode(request, response, body)
         return Reply(payload, finish, status=response.status, size=len(body))
 
-    def _stream(self, codec: Codec, request: Request, response: Response, finish: Callable[[Reply], None]) -> Reply:
+    async def _stream(
+        self, codec: Codec, request: Request, response: Response, finish: Callable[[Reply], None]
+    ) -> Reply:
         try:
             prelude = codec.prelude(response)
         except Exception as error:  # noqa: BLE001
             _close(response.body)
-            response = report(self._log, error, request.invocation.request_id).response()
+            response = await self._failed(error, request)
             prelude = codec.prelude(response)
         if request.method == "HEAD":
             _close(response.body)

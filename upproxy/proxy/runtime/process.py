@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from upproxy.proxy.manifest import Manifest
-    from upproxy.proxy.messages import Invocation
+    from upproxy.proxy.messages import Invocation, Request, Response
     from upproxy.proxy.middleware.context import Handler
     from upproxy.proxy.upstream.absent import NoApp
     from upproxy.proxy.upstream.spawn import Child
@@ -114,10 +114,15 @@ class Proxy:
         except ManifestError:
             self.close()
             raise
+
+        async def failed(error: Exception, request: Request) -> Response:
+            return await chain.answer(error, request, manifest.middleware, context)
+
         self.entrypoint = Entrypoint(
             codecs=codecs,
             streaming=manifest.events.streaming,
             handler=handler,
+            failed=failed,
             direct=DirectMessages(loop, log, manifest, self.instance, self.supervisor, asked, self.initialise),
             access=access,
             instance=self.instance,

@@ -167,6 +167,7 @@ TRICKS = [
     "/trigger", "/trigger/", "//trigger", "/Trigger", "/TRIGGER", "/%74rigger", "/%2574rigger", "/x/../trigger",
     "/x/%2e%2e/trigger", "/./trigger", "/%2e/trigger", "/trigger/.", "/trigger/x/..", "/x/..%2ftrigger",
     "/%2ftrigger", "/trigger%2f", "/\\trigger", "/%5ctrigger", "/trigger;v=1", "/trigger%3Fx=1", "/trigger%00",
+    "/trigger%3F/x", "/%2574rigger%2523/x", "//host/trigger%00/x",
     "/trigger%20", "/trigger%09", "/trigger%23x", "//host/trigger", "/\\host/trigger", "/../trigger",
     "/%25%37%34rigger",
 ]  # fmt: skip

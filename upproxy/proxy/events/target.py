@@ -13,6 +13,7 @@ _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._
 _PATH = frozenset(_UNRESERVED + "!$&'()*+,;=:@/")  # pchar and / (RFC 3986 section 3.3), without %
 _HEX = frozenset("0123456789abcdefABCDEF")
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+_ENDS_OF_PATHS = "?#\0"  # for those that look for them once a path is decoded
 
 
 def _escapes(passed: str | frozenset[str]) -> dict[int, str]:
@@ -109,8 +110,9 @@ def cut(path: str, prefix: str) -> str | None:
 def destinations(path: str) -> list[list[str]]:
     """Return the segments of every path that some server or framework may take this one for.
 
-    They differ in how often they decode, whether they look at case, empty segments, dot segments, backslashes and
-    parameters, and whether a leading `//` begins a host name. For comparing only, never for forwarding.
+    They differ in how often they decode, whether they look at case, empty segments, dot segments, backslashes,
+    parameters, and an encoded `?`, `#` or NUL, and whether a leading `//` begins a host name. For comparing only, never
+    for forwarding.
     """
     text = path
     for _ in range(4):
@@ -118,16 +120,28 @@ def destinations(path: str) -> list[list[str]]:
         if decoded == text:
             break
         text = decoded
+    found = [_segments(text)]
+    start = text
+    for end in _ENDS_OF_PATHS:
+        start = start.partition(end)[0]
+    if start != text:
+        found.append(_segments(start))
+    if text[1:2] in ("/", "\\"):
+        found += [segments[1:] for segments in found]
+    return found
+
+
+def _segments(path: str) -> list[str]:
     segments: list[str] = []
-    for part in text.lower().replace("\\", "/").split("/"):
-        for end in ";?#\0":
+    for part in path.lower().replace("\\", "/").split("/"):
+        for end in f";{_ENDS_OF_PATHS}":
             part = part.partition(end)[0]
         segment = part.strip()
         if segment == "..":
             del segments[-1:]
         elif segment not in ("", "."):
             segments.append(segment)
-    return [segments, segments[1:]] if text[1:2] in ("/", "\\") else [segments]
+    return segments
 
 
 def unquote(text: str) -> str:

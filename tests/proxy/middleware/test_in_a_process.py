@@ -119,3 +119,11 @@ def test_what_fails_when_the_chain_is_done_with_it_is_an_error_like_others(start
     assert headers[b"x-robots-tag"] == b"none"
     [line] = one.lines.wait_for(message="request", status=502)
     one.lines.wait_for(2, level="error", request_id=line["request_id"])  # this one, and why
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_the_size_of_an_answer_to_head_is_that_of_no_body(start, streaming):
+    one = start(streaming=streaming)
+    assert one.send("function_url", asked("/kill", "HEAD", accept="text/html")).status == 502
+    [line] = one.lines.wait_for(message="request", status=502)
+    assert line["size"] == 0

@@ -154,7 +154,8 @@ class Entrypoint:
             response = await self._failed(error, request)
             body = await _gather(response.body)
             payload = codec.encode(request, response, body)
-        return Reply(payload, finish, status=response.status, size=len(body))
+        size = 0 if request.method == "HEAD" else len(body)
+        return Reply(payload, finish, status=response.status, size=size)
 
     async def _stream(
         self, codec: Codec, request: Request, response: Response, finish: Callable[[Reply], None]

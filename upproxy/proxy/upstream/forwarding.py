@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from upproxy.proxy.messages import Request
 
 _WITH_BODY = ("POST", "PUT", "PATCH")  # a length is stated for these even when it is 0 (RFC 9110 section 8.6)
-
 _LOOKED_AT = frozenset(("host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-amzn-trace-id"))
 
 
@@ -64,11 +63,16 @@ class Forwarding:
             lines.append(f"x-amz-tenant-id: {invocation.tenant_id}")
         if request.body or request.method in _WITH_BODY:
             lines.append(f"content-length: {len(request.body)}")
-        lines.append(
-            f'x-amzn-lambda-context: {{"request_id":"{invocation.aws_request_id}","deadline":{invocation.deadline_ms},'
+        lambda_context = (
+            f'{{"request_id":"{invocation.aws_request_id}","deadline":{invocation.deadline_ms},'
             f'"invoked_function_arn":"{invocation.arn}","xray_trace_id":"{invocation.trace_id}",'
             f'"client_context":{invocation.client_context or "null"},'
-            f'"identity":{invocation.cognito_identity or "null"},{self._env_config}}}\r\n'
-            f"x-request-id: {invocation.request_id}\r\n{self._stage}\r\n\r\n"
+            f'"identity":{invocation.cognito_identity or "null"},{self._env_config}}}'
+        )
+        lines += (
+            f"x-request-id: {invocation.request_id}",
+            self._stage,
+            f"x-amzn-lambda-context: {lambda_context}",
+            "\r\n",  # joined, the empty line
         )
         return "\r\n".join(lines).encode("latin-1")

@@ -48,3 +48,8 @@ def check(headers: Mapping[str, str], query: str, hosts: frozenset[str], key: st
     if caller is None or not hmac.compare_digest(caller.key.encode(), key.encode()):
         raise Denied("the access key is not the one that the sandbox has printed")
     return caller
+
+
+def is_key(caller: Caller | None, key: str, service: str) -> bool:
+    """Whether a request is signed with the key, for a service."""
+    return caller is not None and caller.service == service and hmac.compare_digest(caller.key.encode(), key.encode())

@@ -9,7 +9,7 @@ import shutil
 import socket
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -21,7 +21,11 @@ from multidict import CIMultiDict
 from upproxy.local.fleet import Scaling
 from upproxy.local.sandbox import calls
 from upproxy.local.sandbox.access import Caller, Denied, check
+from upproxy.local.sandbox.apis import Apis
 from upproxy.local.sandbox.calls import Call, Fault
+from upproxy.local.sandbox.cloudformation.api import CloudFormation
+from upproxy.local.sandbox.cloudformation.engine import Engine
+from upproxy.local.sandbox.cloudformation.services import Services
 from upproxy.local.sandbox.delays import Delays
 from upproxy.local.sandbox.errors import Answer, ApiError, answer, internal
 from upproxy.local.sandbox.functions import Functions
@@ -101,6 +105,9 @@ class Sandbox:
         )
         self._urls = Urls(self.functions, self._invocations, key=self.key, log=options.log)
         self._lambda = LambdaApi(self.functions, self._invocations, url_of=self._urls.open, code_url=self._code_url)
+        self._apis = Apis(self._moto.backend, self.functions, self._invocations, key=self.key, log=options.log)
+        engine = Engine(lambda region: Services(self._sent, region), self._apis.address)
+        self._cloudformation = CloudFormation(engine, self._fetch)
         server = web.Server(self._handle, access_log=None, auto_decompress=False)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
         await self._runner.setup()
@@ -108,6 +115,8 @@ class Sandbox:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._cloudformation.close()
+        await self._apis.close()
         await self._urls.close()
         await self._runner.cleanup()
         await self._invocations.close()
@@ -157,12 +166,28 @@ class Sandbox:
         return None
 
     async def _answer(self, caller: Caller, request: web.BaseRequest, body: bytes) -> Answer:
-        if caller.service == "lambda":
-            path = request.raw_path.partition("?")[0]
-            return await self._lambda.call(
-                caller.region, request.method, path, request.query_string, request.headers, body
-            )
-        return await self._moto.call(request.method, request.raw_path, request.headers, body)
+        if caller.service == "cloudformation":
+            return await self._cloudformation.call(caller.region, body)
+        return await self._send(caller.service, caller.region, request.method, request.raw_path, request.headers, body)
+
+    async def _send(
+        self, service: str, region: str, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Have a service answer a request. Raises ApiError."""
+        path, _, query = target.partition("?")
+        if service == "lambda":
+            return await self._lambda.call(region, method, path, query, headers, body)
+        answer = await self._moto.call(method, target, headers, body)
+        return await self._apis.seen(region, method, path, answer) if service == "apigateway" else answer
+
+    async def _sent(
+        self, service: str, region: str, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Have a service answer CloudFormation. Raises ApiError."""
+        scope = f"{self.key}/{datetime.now(UTC):%Y%m%d}/{region}/{service}/aws4_request"
+        signed = CIMultiDict(headers)
+        signed["Authorization"] = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
+        return await self._send(service, region, method, target, signed, body)
 
     def _call(self, caller: Caller, request: web.BaseRequest, body: bytes) -> Call:
         headers = {name.lower(): value for name, value in request.headers.items()}

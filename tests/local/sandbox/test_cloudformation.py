@@ -136,7 +136,9 @@ def test_a_change_set_tells_what_is_replaced_and_by_which_property(cloudformatio
     apply(cloudformation, "replaced", body("/old", 7), "CREATE")
     found = propose(cloudformation, "replaced", body("/new", 7))
     assert changes(found) == {"Group": ("Modify", "True"), "Filter": ("Modify", "Conditional")}
-    [group] = [one["ResourceChange"] for one in found["Changes"] if "Group" in str(one["ResourceChange"]["Details"])][:1]
+    [group] = [one["ResourceChange"] for one in found["Changes"] if "Group" in str(one["ResourceChange"]["Details"])][
+        :1
+    ]
     [detail] = group["Details"]
     assert detail["Target"]["Path"] == "/Properties/LogGroupName"
     assert (detail["Target"]["BeforeValue"], detail["Target"]["AfterValue"]) == ("/old", "/new")

@@ -158,6 +158,7 @@ class Apis:
             if identifier not in self._apis:
                 api = self._apis[identifier] = Api(self, region, kind, identifier)
                 await api.start()
+                self._log("info", f"the API {identifier} is served at {api.address}")
             if "apiEndpoint" in one:
                 one["apiEndpoint"] = self._apis[identifier].address
         return Answer(answer.status, answer.headers, json.dumps(document).encode())
@@ -173,7 +174,7 @@ class Apis:
         find = _http_route if api.kind == "apis" else _rest_route
         return await self._pass(request, api, find(api, state, request.method, path, ""))
 
-    def domain(self, host: str) -> bool:
+    def is_domain(self, host: str) -> bool:
         """Whether there is a custom domain of that name."""
         return any(host in self._domains(region) for region in {api.region for api in self._apis.values()})
 

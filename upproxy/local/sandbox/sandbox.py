@@ -81,6 +81,10 @@ class Sandbox:
             "AWS_REGION": self._options.region,
         }
 
+    def address_of(self, api: str) -> str | None:
+        """Return the address of an HTTP API or REST API by its id; None for one that there is not."""
+        return self._apis.address(api)
+
     async def __aenter__(self) -> Self:
         options = self._options
         self._moto = await asyncio.to_thread(Moto)
@@ -132,6 +136,9 @@ class Sandbox:
         request_id = str(uuid.uuid4())
         if request.path.startswith(_CODE) and (code := self._codes.get(request.path.removeprefix(_CODE))) is not None:
             return web.Response(body=code, content_type="application/zip")
+        host = request.host.rpartition(":")[0] or request.host
+        if self._apis.is_domain(host):
+            return await self._apis.serve_domain(request, host)
         try:
             caller = check(request.headers, request.query_string, self._hosts, self.key)
         except Denied as denied:

@@ -11,10 +11,11 @@ from aiohttp import web
 
 from upproxy.local.gateway import Gateway
 from upproxy.local.runtime_api import Reply
-from upproxy.local.sandbox.access import Caller
+from upproxy.local.sandbox.access import Caller, is_key
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.functions import Functions
 from upproxy.local.sandbox.invocations import Invocations
+from upproxy.local.sandbox.targets import is_foreign
 from upproxy.local.sources import SOURCES, HttpReply
 
 _FORBIDDEN = json.dumps({"Message": "Forbidden"}).encode()
@@ -59,6 +60,8 @@ class Url(Gateway):
         return await self._invocations.reply(version, event, request_id, **values)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if is_foreign(request.host, request.headers.get("Origin")):
+            return await self._send(request, self._forbidden())
         region, name, qualifier = self._where
         try:
             function = self._functions.find(region, name)
@@ -67,10 +70,13 @@ class Url(Gateway):
         except (ApiError, KeyError):
             return await self._send(request, self._forbidden())
         policy = function.policies.get(qualifier, [])
-        if not (_is_signed(request, self._key) if settings["AuthType"] == "AWS_IAM" else _is_public(policy)):
+        if not (self._is_signed(request) if settings["AuthType"] == "AWS_IAM" else _is_public(policy)):
             return await self._send(request, self._forbidden())
         self._streaming = settings["InvokeMode"] == "RESPONSE_STREAM"
         return await super()._handle(request)
+
+    def _is_signed(self, request: web.BaseRequest) -> bool:
+        return is_key(Caller.of(request.headers, request.query_string), self._key, "lambda")
 
     def _forbidden(self) -> HttpReply:
         headers = [(b"content-type", b"application/json"), (b"x-amzn-errortype", b"AccessDeniedException")]
@@ -114,8 +120,3 @@ def _is_public(policy: list[dict[str, Any]]) -> bool:
         )
 
     return all(any(grants(statement, action) for statement in policy) for action in _GRANTS)
-
-
-def _is_signed(request: web.BaseRequest, key: str) -> bool:
-    caller = Caller.of(request.headers, request.query_string)
-    return caller is not None and caller.key == key and caller.service == "lambda"

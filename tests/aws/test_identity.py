@@ -168,6 +168,10 @@ def test_how_far_the_clock_is_off(off):
     assert found == off
 
 
+def test_a_date_without_a_zone_is_universal():
+    assert identity.seconds_off({"HTTPHeaders": {"date": DATE.replace("GMT", "-0000")}}, NOW) == 0
+
+
 @pytest.mark.parametrize("metadata", [{}, {"HTTPHeaders": {}}, {"HTTPHeaders": {"date": "tomorrow"}}])
 def test_an_answer_without_a_date(metadata):
     assert identity.seconds_off(metadata, NOW) is None

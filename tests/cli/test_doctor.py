@@ -195,7 +195,18 @@ def test_the_profile_is_named(aws, here, project, capsys, tmp_path):
     here.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     (project / "up.yml").write_text(f"name: shop\nprofile: shop\nregions: [{REGION}]\n")
     said = examined(capsys, project)[1]["credentials"][1]
-    assert said == "the key …1234 from the configuration file (profile shop, by up.yml)"
+    assert said == "the key …1234 from the configuration file, profile shop by up.yml"
+
+
+def test_a_profile_is_not_named_where_the_keys_of_the_environment_win(aws, here, project, capsys, tmp_path):
+    (tmp_path / "config").write_text("[profile shop]\naws_access_key_id = a-key-1234\naws_secret_access_key = b\n")
+    here.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    here.setenv("AWS_PROFILE", "shop")
+    assert examined(capsys, project)[1]["credentials"][1].endswith("from the environment")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        here.delenv(name, raising=False)
+    said = examined(capsys, project)[1]["credentials"][1]
+    assert said == "the key …1234 from the configuration file, profile shop by AWS_PROFILE"
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,11 @@ def test_without_credentials_the_account_is_named(project, monkeypatch, capsys):
     assert "there are no AWS credentials" in capsys.readouterr().err
 
 
+def test_other_parts_of_aws_have_other_arns(project, aws, capsys):
+    document, _ = printed(project, capsys, "--account", "210987654321", "--region", "cn-north-1")
+    assert document["Statement"][0]["Resource"][0] == "arn:aws-cn:lambda:cn-north-1:210987654321:function:shop-staging"
+
+
 @pytest.mark.parametrize("account", ["12", "12345678901x", "arn:aws:iam::123456789012:root"])
 def test_an_account_that_is_none(project, account, capsys):
     assert main(["policy", "-C", str(project), "--account", account]) == 2

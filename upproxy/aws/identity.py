@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
@@ -40,7 +40,7 @@ def seconds_off(metadata: Mapping[str, Any], now: datetime) -> float | None:
         there = parsedate_to_datetime(metadata["HTTPHeaders"]["date"])
     except (KeyError, ValueError):
         return None
-    return (now - there).total_seconds()
+    return (now - (there if there.tzinfo else there.replace(tzinfo=UTC))).total_seconds()
 
 
 def principal(session: Session, region: str, arn: str) -> str | None:

@@ -100,6 +100,11 @@ class Session:
         """`aws`, or that of a part of AWS which is kept apart, such as `aws-cn`. Raises AwsError."""
         return self.identity["Arn"].split(":")[1]
 
+    def partition_of(self, region: str) -> str:
+        """Return the partition that a region belongs to, by its name. Raises AwsError."""
+        with translating("sts", "GetCallerIdentity"):
+            return str(self._session.get_partition_for_region(region))
+
     def service(
         self,
         name: str,

@@ -33,9 +33,7 @@ from upproxy.deploy.wanted import Account
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 _ANY_REGION = "us-east-1"  # where it is asked who calls, if no region is named
-_REFUSED = (
-    300.0  # seconds that a clock may be off before AWS refuses signatures (IAM User Guide, "Signature Version 4")
-)
+_REFUSED = 300.0  # seconds off after which AWS refuses signatures (IAM User Guide, "Signature Version 4")
 _DRIFTS = 60.0  # seconds that a clock which is set by others is never off
 _LEFT = 100  # concurrency that Lambda keeps for functions without any of their own
 _NEW_ACCOUNT = 10  # the concurrency of one
@@ -90,13 +88,10 @@ def _project(call: Call) -> Generator[Finding, None, Config | None]:
     try:
         found = config.load(call.directory, stage)
     except ConfigError as error:
-        if os.path.isdir(call.directory) and not any(
-            os.path.exists(os.path.join(call.directory, one)) for one in FILES
-        ):
-            said = str(error).splitlines()[0]
-            yield Finding(
-                "project", WARNING, f"there is none here: {said}", "-C names its folder; `upproxy init` helps."
-            )
+        files = any(os.path.exists(os.path.join(call.directory, name)) for name in FILES)
+        if os.path.isdir(call.directory) and not files:
+            message = f"there is none here: {str(error).splitlines()[0]}"
+            yield Finding("project", WARNING, message, "-C names its folder, and `upproxy init` begins one.")
         else:
             yield _failed("project", error)
         return None
@@ -134,9 +129,7 @@ def _aws(call: Call, found: Config | None) -> Iterator[Finding]:
     except AwsError as error:
         yield _failed("credentials", error)
         return
-    where = _CREDENTIALS.get(credentials.method, f"by {credentials.method}")
-    chosen = f"profile {profile}, by up.yml" if profile else _profile()
-    yield Finding("credentials", OK, f"the key …{credentials.access_key[-4:]} {where}{chosen and f' ({chosen})'}")
+    yield Finding("credentials", OK, f"the key …{credentials.access_key[-4:]} {_origin(credentials.method, profile)}")
     regions = yield from _regions(call, named, session)
     caller = yield from _caller(session, next(iter(regions), _ANY_REGION))
     if caller is None or found is None:
@@ -147,9 +140,12 @@ def _aws(call: Call, found: Config | None) -> Iterator[Finding]:
         yield from _permissions(session, region, found, caller)
 
 
-def _profile() -> str:
-    name = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
-    return f"profile {name}, by AWS_PROFILE" if name else ""
+def _origin(method: str, profile: str | None) -> str:
+    where = _CREDENTIALS.get(method, f"by {method}")
+    if profile:
+        return f"{where}, profile {profile} by up.yml"
+    named = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+    return f"{where}, profile {named} by AWS_PROFILE" if named and method != "env" else where
 
 
 def _regions(call: Call, named: Sequence[str], session: Session) -> Generator[Finding, None, Sequence[str]]:

@@ -26,9 +26,9 @@ def command(call: Call) -> int:
         found.append(finding)
         if output.as_json:
             continue
-        level = (
-            click.style(f"{finding.level:8}", fg=_COLOURS[finding.level]) if output.coloured() else f"{finding.level:8}"
-        )
+        level = f"{finding.level:8}"
+        if output.coloured():
+            level = click.style(level, fg=_COLOURS[finding.level])
         first, *rest = [*finding.message.splitlines(), *finding.hint.splitlines()]
         output.text("\n".join([f"{level} {finding.check:13} {first}", *(f"{'':23}{line}" for line in rest)]))
     problems = [finding for finding in found if finding.level == PROBLEM]

@@ -29,7 +29,7 @@ def command(call: Call, *, account: str | None) -> None:
 
     opened = stage.opened(call)
     session = opened.session
-    where = Account("aws", account) if account else Account(session.partition, session.account)
+    where = Account(session.partition_of(opened.regions[0]), account or session.account)
     document = policy.document(policy.statements(opened.config, where, opened.regions))
     call.output.document(document)
     if (length := policy.length(document)) > policy.MOST:

@@ -105,8 +105,9 @@ def of_kind(arn, form):
 
 def test_everything_is_of_this_app_stage_account_and_region(of):
     for feature, statement in itertools.chain.from_iterable(((f, s) for s in of(f)) for f in FEATURES):
+        sid = statement["Sid"]
         for arn in statement["Resource"]:
-            if arn == "*" or statement["Sid"] == "Layers":
+            if arn == "*" or sid == "Layers":
                 continue
             _, _, service, region, account, resource = arn.split(":", 5)
             assert region in (REGION, ""), arn
@@ -114,8 +115,8 @@ def test_everything_is_of_this_app_stage_account_and_region(of):
             if service == "s3":
                 assert resource.startswith(f"upproxy-{ACCOUNT}-{REGION}")
                 assert resource.endswith(("/shop/*", REGION))
-            elif service not in ("acm", "route53", "apigateway") and feature != "own role":
-                assert re.search(r"shop[-/]staging(-?[*]|[:/]|$|-warmer$|-schedule$)", resource), arn
+            elif service not in ("acm", "route53", "apigateway") and feature != "own role" and "GatewayRole" not in sid:
+                assert re.search(rf"shop[-/]staging(-?[*]|[:/]|$|-(warmer|schedule)-{REGION}$)", resource), arn
 
 
 def test_what_is_not_configured_is_not_allowed(of):
@@ -169,7 +170,7 @@ def test_roles_are_passed_to_nothing_but_lambda(of):
     assert not allowed(of(), Need("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/admin", to("lambda.amazonaws.com")))
     own = "arn:aws:iam::123456789012:role/shop"
     assert allowed(of("own role"), Need("iam:PassRole", own, to("lambda.amazonaws.com")))
-    scheduler = Need("iam:PassRole", f"{role}-schedule", to("scheduler.amazonaws.com"))
+    scheduler = Need("iam:PassRole", f"{role}-schedule-{REGION}", to("scheduler.amazonaws.com"))
     assert allowed(of("warm"), scheduler)
     assert not allowed(of(), scheduler)
 
@@ -201,6 +202,20 @@ def test_certificates_and_records_of_others_are_out_of_reach(of):
     assert not allowed(found, change("shop.example", "other.example"))
 
 
+def test_the_first_domain_of_an_account_makes_a_role_of_gateways(of):
+    role = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/ops.apigateway.amazonaws.com/AWSServiceRoleForAPIGateway"
+    made = lambda service: Need("iam:CreateServiceLinkedRole", role, (("iam:AWSServiceName", (service,)),))  # noqa: E731
+    assert allowed(of("domain"), made("ops.apigateway.amazonaws.com"))
+    assert not allowed(of("domain"), made("lambda.amazonaws.com"))
+    assert not allowed(of("http_api"), made("ops.apigateway.amazonaws.com"))
+
+
+def test_the_account_of_gateways_is_looked_at_and_not_changed(of):
+    account = f"arn:aws:apigateway:{REGION}::/account"
+    assert allowed(of("rest_api"), Need("apigateway:GET", account))
+    assert not allowed(of("rest_api"), Need("apigateway:PATCH", account))
+
+
 def test_all_at_once_is_too_long_and_is_counted(of):
     text = "\n".join(FEATURES[name] for name in ("domain", "warm", "alerts", "vpc", "dns"))
     found = document(of(text))
@@ -215,7 +230,7 @@ def test_long_names_are_covered(tmp_path):
     (tmp_path / "up.yml").write_text(f"name: {name}\nwarm: {{count: 1}}\nstages: {{{'b' * 24}: {{}}}}\n")
     names = Names(name, "b" * 24)
     found = statements(config.load(str(tmp_path), "b" * 24), WHERE, [REGION])
-    for role in (names.role, names.role_of("warmer"), names.role_of("schedule")):
+    for role in (names.role, names.role_of(f"warmer-{REGION}"), names.role_of(f"schedule-{REGION}")):
         assert allowed(found, Need("iam:GetRole", f"arn:aws:iam::{ACCOUNT}:role/{role}"))
     warmer = names.role_of("warmer")
     assert allowed(found, Need("lambda:GetFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{warmer}"))

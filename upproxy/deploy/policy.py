@@ -44,7 +44,7 @@ _PARAMETER = "AddTagsToResource DeleteParameters GetParameter GetParametersByPat
 _NETWORK = "DescribeSecurityGroups DescribeSubnets DescribeVpcs"
 _LOOK_AT_STACK = "DeleteStack DescribeStackEvents DescribeStacks"
 _STACK = """
-    CreateChangeSet DeleteChangeSet DescribeChangeSet DescribeStackResources ExecuteChangeSet GetTemplate
+    CreateChangeSet DeleteChangeSet DescribeChangeSet DescribeStackResources ExecuteChangeSet GetTemplate ListChangeSets
     ListStackResources TagResource UntagResource"""
 _GATEWAY = "DELETE GET PATCH POST PUT"
 _GATEWAY_DOMAIN = "AddCertificateToDomain RemoveCertificateFromDomain"
@@ -66,7 +66,7 @@ def statements(config: Config, account: Account, regions: Sequence[str]) -> list
     here = _Place(Names(config.name, config.stage), account, regions)
     found = [*_release(settings, here), *_kept(config.name, settings, here), _unscoped(settings)]
     if _has_gateway(settings):
-        found.append(_gateway(settings, here))
+        found += _gateway(settings, here)
     if settings.domain and settings.cert is None:
         found += _certificate(here)
     if (settings.domain and settings.zone is not False) or settings.dns:
@@ -74,7 +74,8 @@ def statements(config: Config, account: Account, regions: Sequence[str]) -> list
     if warming(settings):
         found.append(_allow("Schedule", {"scheduler": _SCHEDULE}, here.each("scheduler", f"schedule/*/{here.beside}")))
     if settings.alerts:
-        found.append(_allow("Alarms", {"cloudwatch": _ALARM}, here.each("cloudwatch", f"alarm:{here.beside}")))
+        alarms = here.each("cloudwatch", f"alarm:{here.names.function}-*")
+        found.append(_allow("Alarms", {"cloudwatch": _ALARM}, alarms))
         found.append(_allow("Topics", {"sns": _TOPIC}, here.each("sns", here.beside)))
     return found
 
@@ -117,6 +118,11 @@ class _Place:
         """Return the ARN of a role."""
         return f"arn:{self._account.partition}:iam::{self._account.number}:role/{name}"
 
+    def warmer_roles(self) -> list[str]:
+        """Return the ARNs of what the warmer and its schedules assume, which are of each region, as roles are not."""
+        names = [f"{purpose}-{region}" for region in self._regions for purpose in ("warmer", "schedule")]
+        return [self.role(self.names.role_of(name)) for name in names]
+
     def objects(self, path: str) -> list[str]:
         """Return ARNs below the buckets of all regions; those of the buckets themselves for an empty path."""
         names = [bucket(self._account.number, region) for region in self._regions]
@@ -138,7 +144,7 @@ def _release(settings: StageSettings, here: _Place) -> Iterator[Statement]:
     resources += [f"function:{here.beside}"] if warms else []
     yield _allow("Functions", {"lambda": " ".join(functions)}, here.each("lambda", *resources))
 
-    warmers = [here.role(names.role_of(purpose)) for purpose in ("warmer", "schedule")] if warms else []
+    warmers = here.warmer_roles() if warms else []
     if roles := [*([] if lambda_.role else [here.role(names.role)]), *warmers]:
         yield _allow("Roles", {"iam": f"{_ROLE} {_STACK_ROLE}" if warms else _ROLE}, roles)
     services = ["lambda.amazonaws.com", *(["scheduler.amazonaws.com"] if warms else [])]
@@ -181,14 +187,20 @@ def _unscoped(settings: StageSettings) -> Statement:
     return _allow("WithoutResource", actions, ["*"])
 
 
-def _gateway(settings: StageSettings, here: _Place) -> Statement:
+def _gateway(settings: StageSettings, here: _Place) -> Iterator[Statement]:
     kinds = ["apis"] if settings.endpoint == "http_api" else ["restapis"]
     if settings.domain:
         kinds = ["apis", "restapis", "domainnames"]
     # APIs are known by ids that AWS makes up, and what is in one has no tags: nothing tells ours from others.
     paths = [path for kind in [*kinds, "tags"] for path in (f"/{kind}", f"/{kind}/*")]
     actions = f"{_GATEWAY} {_GATEWAY_DOMAIN}" if settings.domain else _GATEWAY
-    return _allow("Gateway", {"apigateway": actions}, here.shared("apigateway", *paths))
+    yield _allow("Gateway", {"apigateway": actions}, here.shared("apigateway", *paths))
+    if "restapis" in kinds:  # whose logs a role of the account writes
+        yield _allow("GatewayAccount", {"apigateway": "GET"}, here.shared("apigateway", "/account"))
+    if settings.domain:  # the first one of an account
+        role = here.role("aws-service-role/ops.apigateway.amazonaws.com/*")
+        gateway = {"StringEquals": {"iam:AWSServiceName": "ops.apigateway.amazonaws.com"}}
+        yield _allow("GatewayRole", {"iam": "CreateServiceLinkedRole"}, [role], gateway)
 
 
 def _certificate(here: _Place) -> Iterator[Statement]:

@@ -10,6 +10,7 @@ import textwrap
 
 import pytest
 
+from tests.cli import terminal
 from upproxy import __version__
 from upproxy.cli import errors
 from upproxy.cli.frame import COMMANDS
@@ -90,8 +91,23 @@ def test_help_lists_all_commands():
         assert summary in done.stdout
 
 
-def test_bare_command_is_help():
-    assert upproxy().stdout == upproxy("--help").stdout == upproxy("-h").stdout
+def test_bare_command_is_help(tmp_path):
+    assert upproxy(directory=tmp_path).stdout == upproxy("--help").stdout == upproxy("-h").stdout
+
+
+def test_bare_command_is_a_deploy_where_there_is_a_configuration(tmp_path):
+    (tmp_path / "up.yml").write_text("name: 7\n")
+    done = upproxy(directory=tmp_path)
+    assert done.returncode == 2
+    assert "up.yml:1: name: expected a text" in done.stderr
+
+
+def test_bare_command_offers_a_configuration_in_a_terminal(tmp_path):
+    (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
+    command = [sys.executable, "-m", "upproxy"]
+    status, shown = terminal.in_terminal(command, tmp_path, CLEAN, [b"", b"", b""])
+    assert (status, b"Name" in shown) == (0, True)
+    assert (tmp_path / "up.yml").is_file()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

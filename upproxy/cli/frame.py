@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     call = Call()
     try:
         if not words:
-            words = ["--help"]
+            words = [_meant(call)]
         elif words == ["--version"]:
             words = ["version"]
         # Not `main()`, which has its own way with interrupts and closed pipes.
@@ -188,6 +188,15 @@ def _completed(instruction: str) -> int:
     from click.shell_completion import shell_complete
 
     return shell_complete(_UPPROXY, {}, _NAME, COMPLETE, instruction)
+
+
+def _meant(call: Call) -> str:
+    """Return what is meant by no words at all: a deploy, where there is an up.yml; in a terminal one can be made."""
+    from upproxy.config.load import FILES
+
+    if any(os.path.lexists(os.path.join(call.directory, file)) for file in FILES):
+        return "deploy"
+    return "init" if call.output.interactive else "--help"
 
 
 def _unforeseen(error: Exception) -> CommandError:

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from upproxy.config import document, middleware, warm
+from upproxy.config import alerts, document, endpoint, middleware, warm
+from upproxy.config.endpoint import Endpoint
 from upproxy.config.errors import ConfigError
 from upproxy.config.inference import App, infer
 from upproxy.config.settings import StageSettings
@@ -50,6 +51,11 @@ class Config:
         """What starts the app, and how to override it."""
         return self.app.found
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """What takes the requests on AWS."""
+        return endpoint.of(self.settings, self.app)
+
     def resolved(self) -> dict[str, Any]:
         """Return all settings of the stage with their defaults, as plain data under the keys of up.yml."""
         return {"stage": self.stage, **self.settings.model_dump(mode="json", by_alias=True)}
@@ -63,7 +69,7 @@ class Config:
         settings = self.settings
         events = EventOptions(
             base_path=(settings.path or "").rstrip("/"),
-            streaming=settings.endpoint in ("function_url", "rest_api"),
+            streaming=self.endpoint.streams,
             triggers=settings.triggers.path if settings.triggers else None,
         )
         sections = settings.model_dump(mode="json", include={"proxy", "logs"})
@@ -81,7 +87,11 @@ class Config:
                 "private": middleware.private(settings),
             },
             "events": vars(events),
-            "logs": {**sections["logs"], "redact": [*settings.logs.redact, *middleware.secrets(settings)]},
+            "logs": {
+                **sections["logs"],
+                "metrics": settings.logs.metrics or alerts.metrics_needed(settings),
+                "redact": [*settings.logs.redact, *middleware.secrets(settings)],
+            },
             "health": {"path": settings.health.path, "timeout": settings.health.timeout},
             "exec": settings.exec,
             "middleware": self._middleware(),
@@ -119,11 +129,12 @@ def load(directory: str, stage: str = "development", command: str | None = None,
         said = None
         check_stage(stage, list(STAGES))
         settings = StageSettings.model_validate({"name": name_of(directory)})
-    warnings += [*middleware.warnings(settings), *warm.warnings(settings)]
+    warnings += [*middleware.warnings(settings), *warm.warnings(settings), *alerts.warnings(settings)]
     app = infer(directory, settings, command, python)
     if app.command is None:
         settings = settings.model_copy(update={"type": "static"})
-    return Config(directory, stage, said, settings, app, (*warnings, *app.warnings))
+    warnings += [*app.warnings, *endpoint.warnings(settings, endpoint.of(settings, app))]
+    return Config(directory, stage, said, settings, app, tuple(warnings))
 
 
 def name_of(directory: str) -> str:

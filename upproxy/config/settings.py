@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import InitErrorDetails
 
-from upproxy.config import middleware, warm
+from upproxy.config import alerts, endpoint, middleware, warm
+from upproxy.config.alerts import Action, Alert
 from upproxy.config.derive import Strict, derive
+from upproxy.config.errors import Path
 from upproxy.config.middleware.auth import Rule
 from upproxy.config.middleware.compress import Compress
 from upproxy.config.middleware.cors import Cors
@@ -21,10 +24,12 @@ from upproxy.config.middleware.maintenance import Maintenance
 from upproxy.config.middleware.redirects import Redirect
 from upproxy.config.middleware.static import Static
 from upproxy.config.values import (
+    CERTIFICATE,
     LOGGED,
+    RECORD_NAME,
     REDACTED,
     REGION,
-    Duration,
+    Domain,
     FieldName,
     Level,
     Name,
@@ -52,6 +57,13 @@ Commands = Annotated[
     BeforeValidator(_listed),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
+
+
+def _refuse(conflicts: Iterable[tuple[Path, str]]) -> None:
+    """Raise ValidationError for what does not fit together."""
+    if found := list(conflicts):
+        details = [InitErrorDetails(type=wrong(said), loc=path, input=None) for path, said in found]
+        raise ValidationError.from_exception_data("up.yml", details)
 
 
 def _command(value: str | list[str] | None) -> str | list[str] | None:
@@ -199,63 +211,26 @@ class Hooks(Strict):
     """At the end, to remove what the build left."""
 
 
+class Throttle(Strict):
+    """How many requests a gateway lets through; it answers 429 to the others."""
+
+    rate: Annotated[float, Field(ge=1, le=100_000)]
+    """Requests a second, in the long run."""
+    burst: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Requests at once; absent for those of a second."""
+
+
 class Record(Strict):
     """A DNS record."""
 
-    name: str
+    name: Annotated[str, Field(pattern=RECORD_NAME)]
     """Its full name."""
     type: Literal["A", "AAAA", "CAA", "CNAME", "MX", "NAPTR", "NS", "PTR", "SOA", "SPF", "SRV", "TXT"]
     """Its type."""
     ttl: Annotated[int, Field(ge=0)] = 300
     """Seconds that it may be cached."""
-    value: list[str]
+    value: Annotated[list[str], Field(min_length=1)]
     """Its values."""
-
-
-class Alert(Strict):
-    """An alarm on a metric."""
-
-    metric: str
-    """The metric's name, such as `http.latency`."""
-    statistic: Literal["sum", "min", "max", "avg", "count", "p50", "p90", "p95", "p99"]
-    """How its values are put together."""
-    threshold: float
-    """The value that it is compared with."""
-    operator: Literal[">", ">=", "<", "<="] = ">"
-    """How it is compared."""
-    period: Duration = "1m"
-    """The time that values are put together over."""
-    evaluation_periods: Annotated[int, Field(ge=1)] = 1
-    """How many periods in a row."""
-    missing: Literal["breaching", "notBreaching", "ignore", "missing"] = "notBreaching"
-    """What a period without values counts as."""
-    action: str | None = None
-    """The name of the action to take."""
-    namespace: str | None = None
-    """CloudWatch's namespace, for a metric of your own."""
-    description: str = ""
-    """What to tell people."""
-    disable: bool = False
-    """Keep the alarm silent."""
-
-
-class Action(Strict):
-    """Whom an alarm tells."""
-
-    name: str
-    """The name that alerts refer to."""
-    type: Literal["email", "sms", "slack"]
-    """How."""
-    emails: list[str] = []
-    """Addresses, for email."""
-    numbers: list[str] = []
-    """Telephone numbers, for sms."""
-    url: str | None = None
-    """The webhook, for slack."""
-    channel: str | None = None
-    """The channel, for slack."""
-    gifs: bool = False
-    """Add a picture, for slack."""
 
 
 class Release(Strict):
@@ -291,6 +266,8 @@ class Settings(Strict):
     """Variables for the app. A number or boolean is the text as it is written; `${NAME}` is resolved on start."""
     endpoint: Literal["function_url", "http_api", "rest_api"] = "function_url"
     """What takes the requests on AWS."""
+    throttle: Throttle | None = None
+    """How many requests a gateway lets through; absent for as many as the account's quota."""
     regions: list[Annotated[str, Field(pattern=REGION)]] = []
     """Where to deploy to; absent for the profile's own."""
     profile: str | None = None
@@ -335,7 +312,7 @@ class Settings(Strict):
     """Pages in place of bare errors."""
     inject: Inject = Inject()
     """Pieces added to HTML pages."""
-    dns: dict[str, list[Record]] = {}
+    dns: dict[Domain, list[Record]] = {}
     """Zones with their records."""
     alerts: list[Alert] = []
     """Alarms on metrics."""
@@ -344,22 +321,23 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if found := [*middleware.conflicts(self), *warm.conflicts(self)]:
-            raise ValidationError.from_exception_data(
-                "up.yml",
-                [InitErrorDetails(type=wrong(said), loc=path, input=None) for path, said in found],
-            )
+        _refuse([*middleware.conflicts(self), *warm.conflicts(self), *alerts.conflicts(self)])
         return self
 
 
 class StageSettings(Settings):
     """What one stage says: where it is found, and any key that it has otherwise than the other stages."""
 
-    domain: str | None = None
+    domain: Domain | None = None
     """The stage's domain name, which implies a gateway."""
     path: UrlPath | None = None
     """The path under that domain that the app appears at."""
     zone: bool | str = True
-    """The hosted zone for the domain's records; false leaves them to you."""
-    cert: str | None = None
+    """The hosted zone for the domain's records, its name or id; false leaves them to you."""
+    cert: Annotated[str, Field(pattern=CERTIFICATE)] | None = None
     """ARN of a certificate, instead of one that is requested."""
+
+    @model_validator(mode="after")
+    def _fit_the_stage(self) -> Self:
+        _refuse(endpoint.conflicts(self))
+        return self

@@ -33,6 +33,7 @@ def resolve(document: Document, stage: str) -> StageSettings:
             path = ("stages", name, *problem.path)
             if path in document or problem.path not in inherited:
                 problems.append(Problem(problem.message, path, document.line(path)))
+    problems += _shared_domains(document, resolved)
     if problems:
         raise ConfigError(file=document.file, problems=sorted(problems, key=lambda problem: problem.line))
     check_stage(stage, list(resolved))
@@ -55,6 +56,17 @@ def _split(document: Document) -> tuple[dict[str, Any], dict[str, dict[str, Any]
         else:
             problems.append(Problem("expected keys with values", path, document.line(path)))
     return _texts(document, shared, ()), overrides, problems
+
+
+def _shared_domains(document: Document, stages: dict[str, StageSettings]) -> Iterator[Problem]:
+    """Go through domains that several stages want, each of which would make it its own."""
+    owners: dict[str, str] = {}
+    for stage, settings in stages.items():
+        if settings.domain is not None:
+            owner = owners.setdefault(settings.domain, stage)
+            if owner != stage:
+                path = ("stages", stage, "domain")
+                yield Problem(f"expected a domain of its own; {owner} has {settings.domain}", path, document.line(path))
 
 
 def check_stage(stage: str, known: list[str]) -> None:

@@ -27,6 +27,7 @@ _TYPES = {
     "tuple_type": "a list",
     "dict_type": "keys with values",
     "model_type": "keys with values",
+    "too_short": "a list that is not empty",
     "model_attributes_type": "keys with values",
 }
 _BOUNDS = {

@@ -20,6 +20,13 @@ URL_PATH = r"^/[^\s?#]*$"
 REFERENCE = r"^\$\{[a-zA-Z_][a-zA-Z0-9_]*\}$"
 PASSWORD = r"^\$"  # noqa: S105
 DURATION = r"^[1-9][0-9]*[smhd]$"
+_HOST = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+DOMAIN = rf"^{_HOST}$"
+RECORD_NAME = r"^(\*\.)?([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?$"
+CERTIFICATE = r"^arn:[a-z-]+:acm:[a-z0-9-]+:[0-9]{12}:certificate/[a-zA-Z0-9-]+$"
+ACTION = r"^[a-zA-Z0-9_-]{1,64}$"
+EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+NUMBER = r"^\+[1-9][0-9]{6,14}$"
 METHOD = r"^(\*|[A-Z]+)$"
 _PORT = r"(:[0-9]+)?"
 _LABELS = r"[a-z0-9_-]+(\.[a-z0-9_-]+)*"
@@ -40,6 +47,12 @@ EXPECTED = {
     REFERENCE: "a reference to an environment variable, such as ${API_KEY}, never the secret itself",
     PASSWORD: "a password's hash or a reference such as ${PASSWORD}, never the password itself",
     DURATION: "a duration, such as 30s, 5m or 1h",
+    DOMAIN: "a domain name in small letters, such as shop.example",
+    RECORD_NAME: "a name in small letters, such as mail.shop.example or *.shop.example",
+    CERTIFICATE: "the ARN of a certificate in ACM",
+    ACTION: "a name of letters, digits, hyphens and underscores, at most 64 characters",
+    EMAIL: "an address, such as team@shop.example",
+    NUMBER: "a telephone number with its country, such as +41790000000",
     METHOD: "a method in capitals, or *",
     ORIGIN: "an origin in small letters without a path, such as https://shop.example or https://*.shop.example, or *",
     HSTS: "a text such as max-age=31536000; includeSubDomains; preload, or an empty one",
@@ -138,6 +151,7 @@ Reference = Annotated[str, Field(pattern=REFERENCE)]
 Level = Literal["debug", "info", "warn", "error", "fatal"]
 Seconds = Annotated[float, Field(gt=0, le=900)]
 Duration = Annotated[str, Field(pattern=DURATION)]
+Domain = Annotated[str, Field(pattern=DOMAIN)]
 Size = Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=SIZE)]
 PathPattern = Annotated[str, AfterValidator(_pattern)]
 Network = Annotated[str, AfterValidator(_network)]

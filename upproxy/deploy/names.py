@@ -10,7 +10,7 @@ from typing import Any
 ALIAS = "live"
 APP_TAG = "upproxy:app"
 STAGE_TAG = "upproxy:stage"
-_ROLE_NAME = 64  # characters that IAM allows
+_SHORTEST = 64  # characters that names of roles, functions and schedules may have
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,26 @@ class Names:
         return self.role_of("")
 
     def role_of(self, purpose: str) -> str:
-        """Return the name of a role for something beside the function; long ones are cut, and stay distinct."""
-        name = "-".join(filter(None, ("upproxy", self.function, purpose)))
-        if len(name) <= _ROLE_NAME:
+        """Return the name of a role for something beside the function."""
+        return self.beside(purpose)
+
+    def beside(self, *purpose: str) -> str:
+        """Return the name of something beside the function; long ones are cut, and stay distinct."""
+        name = "-".join(filter(None, ("upproxy", self.function, *purpose)))
+        if len(name) <= _SHORTEST:
             return name
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        return f"{name[: _ROLE_NAME - 9]}-{digest}"
+        return f"{name[: _SHORTEST - 9]}-{digest}"
 
     @property
     def log_group(self) -> str:
         """The log group, whose name Lambda prescribes."""
         return f"/aws/lambda/{self.function}"
+
+    @property
+    def gateway_log_group(self) -> str:
+        """The log group of a gateway; under this prefix no policy of the account grows with every group."""
+        return f"/aws/vendedlogs/apis/{self.function}"
 
     @property
     def stack(self) -> str:

@@ -95,7 +95,6 @@ def of(config: Config, target: Target, account: Account, secrets: Sequence[Varia
         "SnapStart": {"ApplyOn": "PublishedVersions" if lambda_.snapstart else "None"},
     }
     fingerprint = _fingerprint(function, lambda_.architecture, environment.fingerprint(secrets))
-    by_url = settings.endpoint == "function_url" and settings.domain is None
     return Wanted(
         names=names,
         function=function,
@@ -107,7 +106,7 @@ def of(config: Config, target: Target, account: Account, secrets: Sequence[Varia
         retention=None if lambda_.log_retention == "forever" else lambda_.log_retention,
         reserved=lambda_.concurrency,
         provisioned=lambda_.provisioned,
-        url=_url(lambda_.url_auth) if by_url else None,
+        url=_url(lambda_.url_auth) if not config.endpoint.is_gateway else None,
         health=health_of(config),
         warm=settings.warm.count,
         accelerate=lambda_.accelerate,

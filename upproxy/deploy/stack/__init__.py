@@ -1,0 +1,1 @@
+"""The stack: gateways, domains, the warmer and alarms, which change rarely and take CloudFormation minutes."""

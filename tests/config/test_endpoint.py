@@ -52,3 +52,10 @@ def test_a_reply_that_an_http_api_does_not_wait_for(tmp_path):
     text = "proxy: {timeout: 31}\n"
     assert any("answers 503" in warning for warning in loaded(tmp_path, text + DOMAIN, FLASK).warnings)
     assert not any("answers 503" in warning for warning in loaded(tmp_path, text + DOMAIN, FASTAPI).warnings)
+
+
+def test_what_depends_on_the_endpoint_goes_by_the_implied_one(tmp_path):
+    auth = "auth: [{path: /*, basic: {users: {me: '${PASSWORD}'}}}]\n"
+    assert any("rename" in warning for warning in loaded(tmp_path, auth, FLASK).warnings)
+    assert not any("rename" in warning for warning in loaded(tmp_path, auth + DOMAIN, FLASK).warnings)
+    assert loaded(tmp_path, DOMAIN, FLASK).resolved()["endpoint"] == "http_api"

@@ -15,7 +15,7 @@ _BUFFERED = ("waitress", "gunicorn")
 
 
 class Endpoint(NamedTuple):
-    """`kind` is one of `endpoint`'s; `why` says why it is not the one in up.yml, empty where it is."""
+    """What takes the requests: `kind`, and `why` it is not the one in up.yml, empty where it is."""
 
     kind: Literal["function_url", "http_api", "rest_api"]
     why: str = ""
@@ -51,11 +51,11 @@ def conflicts(settings: StageSettings) -> Iterator[tuple[Path, str]]:
         yield ("cert",), "expected none with several regions, each of which needs a certificate of its own"
 
 
-def warnings(settings: StageSettings, endpoint: Endpoint) -> Iterator[str]:
+def warnings(settings: StageSettings) -> Iterator[str]:
     """Go through sentences about what is allowed and may not be what is meant."""
-    if settings.throttle is not None and not endpoint.is_gateway:
+    if settings.throttle is not None and settings.endpoint == "function_url":
         yield "nothing is throttled: `throttle` needs `endpoint: http_api` or `rest_api`, or a domain"
-    if endpoint.kind == "http_api" and settings.proxy.timeout > HTTP_API_TIMEOUT:
+    if settings.endpoint == "http_api" and settings.proxy.timeout > HTTP_API_TIMEOUT:
         yield (
             f"an HTTP API waits {HTTP_API_TIMEOUT} seconds for a reply and then answers 503, although "
             f"`proxy.timeout` is {settings.proxy.timeout:g}"

@@ -24,9 +24,10 @@ FILES = ("up.yml", "up.yaml", "up.json")
 class Config:
     """What is known of an app at one stage.
 
-    `settings` holds every key of up.yml with its default, `app` how the app is started. `found` is a sentence that
-    says what was inferred and how to override it; `warnings` are sentences for people, one each. `document` is what
-    the configuration file says, None where there is none.
+    `settings` holds every key of up.yml with its default, and what a domain makes of `endpoint`; `app` says how the app
+    is started, `endpoint` what takes its requests on AWS and why. `found` is a sentence that says what was inferred and
+    how to override it; `warnings` are sentences for people, one each. `document` is what the configuration file says,
+    None where there is none.
     """
 
     directory: str
@@ -34,6 +35,7 @@ class Config:
     document: document.Document | None
     settings: StageSettings
     app: App
+    endpoint: Endpoint
     warnings: tuple[str, ...]
 
     @property
@@ -50,11 +52,6 @@ class Config:
     def found(self) -> str:
         """What starts the app, and how to override it."""
         return self.app.found
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """What takes the requests on AWS."""
-        return endpoint.of(self.settings, self.app)
 
     def resolved(self) -> dict[str, Any]:
         """Return all settings of the stage with their defaults, as plain data under the keys of up.yml."""
@@ -129,12 +126,14 @@ def load(directory: str, stage: str = "development", command: str | None = None,
         said = None
         check_stage(stage, list(STAGES))
         settings = StageSettings.model_validate({"name": name_of(directory)})
-    warnings += [*middleware.warnings(settings), *warm.warnings(settings), *alerts.warnings(settings)]
     app = infer(directory, settings, command, python)
     if app.command is None:
         settings = settings.model_copy(update={"type": "static"})
-    warnings += [*app.warnings, *endpoint.warnings(settings, endpoint.of(settings, app))]
-    return Config(directory, stage, said, settings, app, tuple(warnings))
+    chosen = endpoint.of(settings, app)
+    settings = settings.model_copy(update={"endpoint": chosen.kind})
+    warnings += [*middleware.warnings(settings), *warm.warnings(settings), *alerts.warnings(settings)]
+    warnings += [*app.warnings, *endpoint.warnings(settings)]
+    return Config(directory, stage, said, settings, app, chosen, tuple(warnings))
 
 
 def name_of(directory: str) -> str:

@@ -120,7 +120,7 @@ class Lambda(Strict):
     provisioned: Annotated[int, Field(ge=0)] = 0
     """How many instances are kept initialised at all times."""
     url_auth: Literal["none", "iam"] = "none"
-    """Who may call the Function URL: everybody, or callers that AWS has authenticated."""
+    """Who may call the Function URL or the gateway: everybody, or callers that AWS has authenticated."""
     log_retention: LogRetention = 30
     """Days that log lines are kept, or `forever`."""
     accelerate: bool = False

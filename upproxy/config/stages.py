@@ -40,6 +40,12 @@ def resolve(document: Document, stage: str) -> StageSettings:
     return resolved[stage]
 
 
+def names(document: Document | None) -> list[str]:
+    """Return the names of all stages: those that exist without being named, then those of the file."""
+    said = document.data.get("stages") if document is not None else None
+    return list(dict.fromkeys([*STAGES, *(said if isinstance(said, dict) else ())]))
+
+
 def _split(document: Document) -> tuple[dict[str, Any], dict[str, dict[str, Any]], list[Problem]]:
     """Take a document apart: what is said for all stages, what for each, and what is wrong with the parting."""
     shared = dict(document.data)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 _PREFIXES = {"monitoring": "cloudwatch", "cloudwatch": "cloudwatch", "apigatewayv2": "apigateway"}
 _NAMED_OTHERWISE = {
+    ("apigateway", "GetAccount"): "apigateway:GET",
     ("lambda", "Invoke"): "lambda:InvokeFunction",
     ("lambda", "InvokeWithResponseStream"): "lambda:InvokeFunction",
     ("s3", "CompleteMultipartUpload"): "s3:PutObject",

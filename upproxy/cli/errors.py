@@ -57,6 +57,7 @@ _LOWER_LAYERS = {
     "upproxy.build.errors.BuildError": ("build", 5),
     "upproxy.deploy.errors.Unhealthy": ("unhealthy", 6),
     "upproxy.deploy.errors.NotOurs": ("conflict", 4),
+    "upproxy.deploy.errors.Pending": ("pending", 1),
     "upproxy.deploy.errors.DeployError": ("failed", 1),
     "upproxy.deploy.environment.VariableError": ("usage", 2),
     "upproxy.deploy.errors.NotDeployed": ("not_deployed", 1),

@@ -21,3 +21,7 @@ class NotOurs(DeployError):
 
 class Unhealthy(DeployError):
     """The new release does not answer as it should; traffic stays where it was. `hint` is what the app said."""
+
+
+class Pending(DeployError):
+    """Something else has to happen first, outside of our hands; the next run goes on from there."""

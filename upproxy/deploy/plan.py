@@ -13,7 +13,7 @@ from upproxy.deploy.found import Found, FoundRole
 from upproxy.deploy.steps import Run
 from upproxy.deploy.wanted import Wanted
 
-_URL_STATEMENTS: tuple[Mapping[str, Any], ...] = (
+URL_STATEMENTS: tuple[Mapping[str, Any], ...] = (
     {
         "StatementId": "upproxy-url",
         "Action": "lambda:InvokeFunctionUrl",
@@ -162,7 +162,7 @@ def _url(wanted: Wanted, found: Found) -> Iterator[Step]:
             yield Step("delete the Function URL", steps.delete_url, asks=question)
         return
     if public:
-        for permission in _URL_STATEMENTS:
+        for permission in URL_STATEMENTS:
             if permission["Action"] not in granted:
                 what = f"allow everybody {permission['Action']} through the Function URL"
                 yield Step(what, partial(steps.grant, permission=permission))

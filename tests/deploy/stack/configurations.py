@@ -82,3 +82,18 @@ def facts(config: Config, region: str = REGION, **more) -> Facts:
         "zones": {"shop.example": ZONE},
     }
     return Facts(region, **{**known, **more})
+
+
+EXPORTS = {
+    "function_url": """
+environment: {DATABASE: "${DATABASE_URL}"}
+lambda:
+  concurrency: 10
+  provisioned: 2
+  snapstart: false
+  vpc: {subnets: [subnet-0a1b2c3d], security_groups: [sg-0a1b2c3d]}
+  policy: [{Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::shop/${aws:username}/*"}]
+""",
+    "function_url_iam": "lambda: {url_auth: iam, role: 'arn:aws:iam::123456789012:role/shop'}",
+    "all": FEATURES["all"],
+}

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from upproxy.config.warm import Warming
@@ -70,6 +70,7 @@ CLOCK = st.integers(0, DAY - 1).map(lambda minute: f"{minute // 60:02}:{minute %
 DAYS_OF = st.lists(st.sampled_from(DAYS), min_size=1, unique=True).map(",".join)
 
 
+@settings(deadline=None, max_examples=50)
 @given(days=DAYS_OF, start=CLOCK, end=CLOCK, rate=st.integers(1, 300))
 def test_ticks_are_those_of_the_window(days, start, end, rate):
     if start == end:

@@ -15,17 +15,17 @@ from upproxy.deploy.names import ALIAS, Names
 class Facts:
     """What is known of a region.
 
-    `alias` is the ARN of the alias that requests go to, or a reference to it. `certificate` is the ARN for the stage's
-    domain and `zone` the id of the hosted zone that its records go to, None where there is none in the account; `zones`
-    has the ids for `dns` by name. `leads` says that this is the first of the stage's regions, which has what there is
-    only one of. `gateway_logs` says that REST APIs of the account may write logs.
+    `alias` is the ARN of the alias that requests go to. `certificate` is the ARN for the stage's domain and `zone` the
+    id of the hosted zone that its records go to, None where there is none in the account; `zones` has the ids for `dns`
+    by name. All of these may be references instead. `leads` says that this is the first of the stage's regions, which
+    has what there is only one of. `gateway_logs` says that REST APIs of the account may write logs.
     """
 
     region: str
     alias: Any
-    certificate: str | None = None
-    zone: str | None = None
-    zones: Mapping[str, str] = field(default_factory=dict)
+    certificate: Any = None
+    zone: Any = None
+    zones: Mapping[str, Any] = field(default_factory=dict)
     leads: bool = True
     gateway_logs: bool = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from upproxy.config import Config
@@ -12,7 +12,10 @@ from upproxy.deploy.stack import alarms, domain, gateway
 from upproxy.deploy.stack import warming as warmers
 from upproxy.deploy.stack.facts import Facts, Part
 
-_MAPS = frozenset(("AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage", "AWS::ApiGatewayV2::DomainName"))
+_MAPS = frozenset((
+    "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::DomainName", "AWS::ApiGatewayV2::Stage",
+    "AWS::Serverless::Function",
+))  # fmt: skip
 _LISTS = frozenset((
     "AWS::ApiGateway::RestApi", "AWS::ApiGateway::Stage", "AWS::CloudWatch::Alarm", "AWS::IAM::Role",
     "AWS::Lambda::Function", "AWS::Logs::LogGroup", "AWS::SNS::Topic",
@@ -21,19 +24,13 @@ _LISTS = frozenset((
 
 def template(config: Config, names: Names, facts: Facts) -> dict[str, Any] | None:
     """Return the template in a region; None where the configuration asks for nothing that belongs into one."""
-    resources: dict[str, Any] = {}
-    outputs: dict[str, Any] = {}
-    for part in parts(config, names, facts):
-        resources |= part.resources
-        outputs |= part.outputs
-    if not resources:
+    found = assembled(parts(config, names, facts), names.tags(config.settings.lambda_.tags))
+    if not found["Resources"]:
         return None
-    tags = names.tags(config.settings.lambda_.tags)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"{names.function}: what upproxy keeps in a stack",
-        "Resources": {name: _tagged(one, tags) for name, one in resources.items()},
-        **({"Outputs": {name: {"Value": value} for name, value in outputs.items()}} if outputs else {}),
+        **found,
     }
 
 
@@ -50,6 +47,16 @@ def parts(config: Config, names: Names, facts: Facts) -> Iterator[Part]:
     if (wanted := warming(settings)) is not None:
         yield warmers.warmer_of(config, names, facts, wanted)
     yield alarms.alarms(config, names)
+
+
+def assembled(found: Iterable[Part], tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return the resources of all parts, with tags on those that take them, and their outputs."""
+    resources: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
+    for part in found:
+        resources |= {name: _tagged(one, tags) for name, one in part.resources.items()}
+        outputs |= {name: {"Value": value} for name, value in part.outputs.items()}
+    return {"Resources": resources, **({"Outputs": outputs} if outputs else {})}
 
 
 def _tagged(resource: dict[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:

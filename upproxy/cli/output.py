@@ -50,9 +50,9 @@ class Output:
         """Whether a person can be asked."""
         return self._may_ask and sys.stdin.isatty() and sys.stderr.isatty()
 
-    def text(self, text: str) -> None:
-        """Write data that are text already."""
-        _write(sys.stdout, text)
+    def text(self, text: str, colour: str | None = None) -> None:
+        """Write data that are text already, on a terminal in a colour."""
+        _write(sys.stdout, click.style(text, fg=colour) if colour and self.coloured() else text)
 
     def document(self, value: Any, *, indent: int | None = 2) -> None:
         """Write data as JSON, one document; without indent one line."""

@@ -42,7 +42,7 @@ COMMANDS = {
     "rollback": ("upproxy.cli.rollback", "Let an earlier release go live again."),
     "run": ("upproxy.cli.run", "Run a hook of up.yml."),
     "sandbox": ("upproxy.cli.sandbox", "Play AWS on this machine, to try a deploy."),
-    "stack": ("upproxy.cli.stack", "Gateway, domain, warmer and alarms of a stage, in CloudFormation."),
+    "stack": ("upproxy.cli.stack", "Make what rarely changes: gateway, domain, warmer, alarms."),
     "start": ("upproxy.cli.start", "Serve the app on this machine, the way Lambda will."),
     "url": ("upproxy.cli.url", "Print the address of a deployed stage."),
     "version": ("upproxy.cli.version", "Print the version."),

@@ -213,8 +213,8 @@ def test_example_loads(stage, tmp_path):
     assert config.name == "shop"
     assert config.warnings == (
         (
-            f"`auth[4].basic`: {'REST API' if stage == 'production' else 'Function URL'}s rename WWW-Authenticate, so that "
-            "browsers do not ask for the password; `endpoint: http_api` leaves it as it is"
+            f"`auth[4].basic`: {'REST API' if stage == 'production' else 'Function URL'}s rename WWW-Authenticate, so "
+            "that browsers do not ask for the password; `endpoint: http_api` leaves it as it is"
         ),
         *(f"`{key}` is not used, since there is `proxy.command`" for key in ("app", "server")),
     )

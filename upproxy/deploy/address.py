@@ -20,7 +20,7 @@ def of(session: Session, region: str, names: Names, config: Config) -> str:
     """
     settings = config.settings
     functions = Functions(session, region)
-    if settings.endpoint == "function_url" and settings.domain is None:
+    if settings.endpoint == "function_url":
         what = "has no Function URL"
         found = functions.url(names.function, ALIAS)
         address = found["FunctionUrl"] if found else None

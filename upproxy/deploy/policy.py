@@ -224,7 +224,7 @@ def _records(settings: StageSettings, here: _Place) -> Iterator[Statement]:
 
 
 def _has_gateway(settings: StageSettings) -> bool:
-    return settings.endpoint != "function_url" or settings.domain is not None
+    return settings.endpoint != "function_url"
 
 
 def _allow(

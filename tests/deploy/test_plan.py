@@ -224,9 +224,10 @@ def test_a_url_that_becomes_public(want):
 
 
 def test_a_gateway_takes_the_place_of_the_url_and_somebody_is_asked(want):
+    """It is taken away when the gateway is there, which comes after the switch."""
     found = plan.plan(want("endpoint: http_api"), CODE, deployed(want()))
-    assert revoked(found.switch) == ["upproxy-url", "upproxy-url-invoke"]
-    assert [step.asks for step in found.switch if step.asks] == [
+    assert revoked(found.retire) == ["upproxy-url", "upproxy-url-invoke"]
+    assert [step.asks for step in found.retire if step.asks] == [
         "Delete the Function URL? The same address cannot be had again."
     ]
 

@@ -100,7 +100,8 @@ class Project:
 def go(deploy):
     """Do what a deploy has planned."""
     deploy.prepare()
-    return deploy.switch()
+    deploy.switch()
+    return deploy.retire()
 
 
 @pytest.fixture
@@ -310,7 +311,7 @@ def test_a_deploy_that_comes_second_has_lost(project):
     with pytest.raises(Conflict) as caught:
         go(three)
     assert "at the same time" in caught.value.hint
-    (live,) = project.prepared().switch()
+    (live,) = project.prepared().retire()
     assert live.version == "2"
 
 

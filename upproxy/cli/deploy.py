@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from upproxy.deploy.code import Code
     from upproxy.deploy.commit import Commit
     from upproxy.deploy.release import Deploy, Outcome
+    from upproxy.deploy.stack.stack import Stack
 
 _PUBLIC = "the Function URL of {function} is public: everybody who knows or guesses the address can call it"
 
@@ -59,9 +61,11 @@ def chosen(call: Call, stage: str | None) -> str:
 def release(call: Call, stage: Stage, target: Target, code: Code, commit: Commit, *, dry_run: bool = False) -> None:
     """Bring code to a stage, and tell of it. Raises AwsError, DeployError and VariableError."""
     from upproxy.build import hooks
-    from upproxy.deploy import wanted
+    from upproxy.cli.stack import apply
+    from upproxy.deploy import address, wanted
     from upproxy.deploy.environment import Variables
     from upproxy.deploy.release import Deploy, in_all
+    from upproxy.deploy.stack.stack import Stack
 
     output, session, names = call.output, stage.session, stage.names
     began = time.monotonic()
@@ -74,26 +78,35 @@ def release(call: Call, stage: Stage, target: Target, code: Code, commit: Commit
         variables = {"UP_STAGE": stage.config.stage}
         hooks.run(name, commands, stage.config.directory, variables, output.note, raw=not output.as_json)
 
+    stacks = [Stack(session, stage.config, names, region, leads=region == stage.regions[0]) for region in stage.regions]
     with output.progress() as report:
         deploy = Deploy(session, by_region, code, commit, report)
         deploy.look()
+        stale = [stack for stack in stacks if not stack.look().current]
+    changed = bool(deploy.changes or stale)
     if dry_run:
-        _show(output, deploy.changes)
+        _show(output, deploy.changes, stale)
         return
-    if deploy.changes:
+    if changed:
         _ask(output, deploy, names.function)
         hook("predeploy")
     try:
         with output.progress() as report:
             deploy.report = report
             deploy.prepare()
-            outcomes = deploy.switch()
+            deploy.switch()
+        apply(output, stale, show=False)
+        with output.progress() as report:
+            deploy.report = report
+            outcomes = deploy.retire()
     except KeyboardInterrupt:
         output.warn("interrupted: run it again, and it goes on; `upproxy deploys` says what is live")
         raise
-    if deploy.changes:
+    if changed:
         hook("postdeploy")
-    _tell(output, stage, outcomes, changed=bool(deploy.changes), seconds=time.monotonic() - began)
+    if stage.config.endpoint.is_gateway:
+        outcomes = [replace(one, url=address.of(session, one.region, names, stage.config)) for one in outcomes]
+    _tell(output, stage, outcomes, changed=changed, seconds=time.monotonic() - began)
 
 
 def _ask(output: Output, deploy: Deploy, function: str) -> None:
@@ -113,15 +126,18 @@ def _confirm(output: Output, question: str) -> None:
         raise CommandError("stopped, and nothing was changed")
 
 
-def _show(output: Output, changes: Mapping[str, Sequence[str]]) -> None:
+def _show(output: Output, steps: Mapping[str, Sequence[str]], stale: Sequence[Stack]) -> None:
+    changes = {region or "global": list(lines) for region, lines in steps.items()}
+    for stack in stale:
+        changes.setdefault(stack.region, []).append("bring the stack up to date (`upproxy stack plan` says more)")
     if output.as_json:
-        output.document({"changes": {region or "global": list(lines) for region, lines in changes.items()}})
+        output.document({"changes": changes})
         return
     if not changes:
         output.note("nothing to do: what is live is what would be deployed")
     for region, lines in changes.items():
         for line in lines:
-            output.text(f"{region or 'global'}: {line}")
+            output.text(f"{region}: {line}")
 
 
 def _tell(output: Output, stage: Stage, outcomes: Sequence[Outcome], *, changed: bool, seconds: float) -> None:

@@ -60,23 +60,10 @@ def _apply(call: Call, name: str | None) -> None:
     A certificate for the domain is requested before; while it is not issued this ends with what is missing, and the
     next run goes on from there. Somebody is asked before anything is replaced or removed.
     """
-    from upproxy.deploy.stack.stack import prepare
-
     output = call.output
     stage = _opened(call, name)
     stacks = _stacks(stage, output)
-    prepare(stacks, output.note)
-    applied = []
-    for stack in stacks:
-        with stack.plan(output.note) as changes:
-            if not output.as_json:
-                _show(output, stack, changes)
-            if changes.destructive and not output.confirm(
-                f"Replace or remove what is marked so in {stack.names.stack} ({stack.region})?"
-            ):
-                raise CommandError("stopped, and nothing was changed")
-            stack.apply(changes, output.note)
-            applied.append(_described(stack, changes))
+    applied = [_described(stack, changes) for stack, changes in apply(output, stacks, show=not output.as_json)]
     seen = {stack: stack.look() for stack in stacks}
     if output.as_json:
         addresses = [{**one, **_addresses(stage, found)} for one, found in zip(applied, seen.values(), strict=True)]
@@ -137,6 +124,28 @@ def _delete(call: Call, name: str | None) -> None:
         output.note(f"{names.function} is deleted")
 
 
+def apply(output: Output, stacks: Iterable[Stack], *, show: bool) -> list[tuple[Stack, Changes]]:
+    """Make stacks what they shall be, and return what that changed; with `show` that is shown as data before.
+
+    Asks before anything is replaced or removed. Raises Pending, DeployError, AwsError, and CommandError for a no.
+    """
+    from upproxy.deploy.stack.stack import prepare
+
+    listed, applied = list(stacks), []
+    prepare(listed, output.note)
+    for stack in listed:
+        with stack.plan(output.note) as changes:
+            if show or changes.destructive:
+                _show(output, stack, changes, as_data=show)
+            if changes.destructive and not output.confirm(
+                f"Replace or remove what is marked so in {stack.names.stack} ({stack.region})?"
+            ):
+                raise CommandError("stopped; the stack is as it was")
+            stack.apply(changes, output.note)
+            applied.append((stack, changes))
+    return applied
+
+
 def _opened(call: Call, name: str | None) -> Stage:
     # Not at the top: the help of these commands should not wait for boto3.
     from upproxy.cli import stage as stages
@@ -162,7 +171,7 @@ def _stacks(stage: Stage, output: Output) -> list[Stack]:
     return stacks
 
 
-def _show(output: Output, stack: Stack, changes: Changes) -> None:
+def _show(output: Output, stack: Stack, changes: Changes, *, as_data: bool = True) -> None:
     if not changes:
         output.note(f"nothing to change in {stack.names.stack} ({stack.region})")
         return
@@ -170,9 +179,13 @@ def _show(output: Output, stack: Stack, changes: Changes) -> None:
     width = max((len(one.kind) for one in changes.resources), default=0)
     for one in changes.resources:
         sign, colour = _SIGNS[one.action]
-        output.text(f"{sign} {one.kind:{width}}  {_line(one)}".rstrip(), colour)
+        line = f"{sign} {one.kind:{width}}  {_line(one)}".rstrip()
+        if as_data:
+            output.text(line, colour)
+        else:
+            output.note(line)
     if not changes.resources:
-        output.text("~ outputs or tags alone")
+        output.note("~ outputs or tags alone")
     if changes.pending:
         output.note("the certificate is not issued yet; `upproxy stack apply` requests it, and says what it waits for")
 

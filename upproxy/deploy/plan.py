@@ -49,15 +49,19 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a deploy does in a region: `prepare` while the old release is live, then `switch`."""
+    """What a deploy does in a region.
+
+    `prepare` is done while the old release is live, then `switch`, and `retire` when what takes its place is there.
+    """
 
     prepare: tuple[Step, ...]
     switch: tuple[Step, ...]
+    retire: tuple[Step, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """All of them."""
-        return (*self.prepare, *self.switch)
+        return (*self.prepare, *self.switch, *self.retire)
 
     @property
     def opens(self) -> bool:
@@ -83,7 +87,10 @@ def plan(wanted: Wanted, code: Code, found: Found) -> Plan:
     if wanted.provisioned != found.provisioned:
         count = wanted.provisioned
         switch.append(Step(f"keep {_instances(count)} initialised", steps.provision))
-    return Plan(tuple(prepare), (*switch, *_url(wanted, found)))
+    by_url = tuple(_url(wanted, found))
+    if wanted.url is None:
+        return Plan(tuple(prepare), tuple(switch), by_url)
+    return Plan(tuple(prepare), (*switch, *by_url))
 
 
 def role_changes(wanted: Wanted, found: FoundRole) -> bool:

@@ -43,7 +43,7 @@ class Outcome:
 
 
 class Deploy:
-    """One deploy of a stage. `look`, then `prepare`, then `switch`; what each region needs is in `plans`."""
+    """One deploy of a stage: `look`, `prepare`, `switch` and `retire`; what each region needs is in `plans`."""
 
     def __init__(
         self, session: Session, wanted: Mapping[str, Wanted], code: Code, commit: Commit, report: Report
@@ -93,9 +93,13 @@ class Deploy:
             self._write_role()
         in_all(self.plans, lambda region: self._do(region, self.plans[region].prepare))
 
-    def switch(self) -> list[Outcome]:
+    def switch(self) -> None:
         """Let the releases go live. Raises DeployError and AwsError."""
         in_all(self.plans, lambda region: self._do(region, self.plans[region].switch))
+
+    def retire(self) -> list[Outcome]:
+        """Take away what something else has taken the place of. Raises AwsError."""
+        in_all(self.plans, lambda region: self._do(region, self.plans[region].retire))
         return [self._outcome(region, run) for region, run in self._runs.items()]
 
     @property

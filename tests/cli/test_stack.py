@@ -111,7 +111,7 @@ def test_a_no_changes_nothing(run, released, monkeypatch):
     run("stack", "apply")
     monkeypatch.setattr(output.Output, "interactive", True)
     monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
-    assert "stopped, and nothing was changed" in run("stack", "apply", says="", status=1).err
+    assert "stopped; the stack is as it was" in run("stack", "apply", says="", status=1).err
     assert stacks() == [NAME]
 
 

@@ -79,11 +79,11 @@ async def test_half_of_what_there_may_be_is_left_to_requests(warmed):
 
 async def test_only_while_the_window_is_open(warmed):
     schedule, _, ticks = warmed(speed=600)
-    opens = schedule.now().replace(second=0, microsecond=0) + timedelta(minutes=5)
+    opens = schedule.clock.now().replace(second=0, microsecond=0) + timedelta(minutes=5)
     window = Window.parse(f"{opens:%H:%M}-{opens + timedelta(hours=12):%H:%M}")
     await schedule.keep(Warming(1, MINUTE, window), "shop-development")
     assert (await ticks.get()).distinct == 1
-    assert schedule.now() >= opens
+    assert schedule.clock.now() >= opens
 
 
 async def test_new_settings_take_the_place_of_old_ones(warmed):

@@ -32,8 +32,16 @@ IDLE = 300.0  # seconds that an idle instance is kept
     show_default=True,
     help="How many instances of a function there may be.",
 )
+@click.option(
+    "--speed",
+    metavar="N",
+    type=click.FloatRange(0, 1_000, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="How many times as fast schedules come.",
+)
 @click.pass_obj
-def command(call: Call, *, port: int, no_delays: bool, max_instances: int) -> None:
+def command(call: Call, *, port: int, no_delays: bool, max_instances: int, speed: float) -> None:
     """Play AWS on this machine, for this and other tools; what is deployed to it really runs.
 
     It prints what to export. Everything is kept in memory, and gone when it ends.
@@ -54,6 +62,7 @@ def command(call: Call, *, port: int, no_delays: bool, max_instances: int) -> No
         region=call.region or os.environ.get("AWS_REGION") or "us-east-1",
         delays=NONE if no_delays else Delays(),
         scaling=Scaling(most=max_instances, idle_timeout=IDLE),
+        speed=speed,
         log=console.log,
         console=lambda function, line: console.log("info", line, function=function),
     )

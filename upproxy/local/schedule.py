@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 from upproxy.config.warm import Warming
+from upproxy.local.clock import Clock
 from upproxy.local.failure import Failure
 from upproxy.local.fleet import Fleet
 from upproxy.local.runtime_api import Buffered, FunctionError, Throttled
@@ -20,7 +20,7 @@ Report = Callable[[warmer.Tick], None]
 class Schedule:
     """Warms a fleet at a rate, while a window is open. `timeout` is the function's, in seconds.
 
-    Time passes `speed` times as fast as it does; `on_tick` is called with what came of each tick.
+    Time passes `speed` times as fast as it does, by `clock`; `on_tick` is called with what came of each tick.
     """
 
     def __init__(self, fleet: Fleet, *, timeout: float, on_tick: Report, speed: float = 1.0) -> None:
@@ -28,8 +28,7 @@ class Schedule:
         self._timeout = timeout
         self._on_tick = on_tick
         self._speed = speed
-        self._epoch = datetime.now(UTC)
-        self._began = monotonic()
+        self.clock = Clock(speed)
         self._running: asyncio.Task[None] | None = None
         self._messages: set[concurrent.futures.Future[bytes]] = set()
 
@@ -47,14 +46,10 @@ class Schedule:
             await asyncio.wait({self._running})
             self._running = None
 
-    def now(self) -> datetime:
-        """Return the time as it passes here."""
-        return self._epoch + timedelta(seconds=(monotonic() - self._began) * self._speed)
-
     async def _run(self, warming: Warming, target: warmer.Target) -> None:
         due = monotonic()
         while True:
-            if warming.window is None or warming.window.contains(self.now()):
+            if warming.window is None or warming.window.contains(self.clock.now()):
                 self._on_tick(await self._tick(target))
             due = max(due + warming.rate / self._speed, monotonic())
             await asyncio.sleep(due - monotonic())

@@ -350,6 +350,12 @@ def function_arn(region: str, name: str) -> str:
     return f"arn:aws:lambda:{region}:{ACCOUNT}:function:{name}"
 
 
+def split_name(text: str) -> tuple[str, str]:
+    """Return the name and the qualifier, which may be empty, of a function's name or ARN."""
+    name, _, qualifier = text.rpartition("function:")[2].partition(":")
+    return name, qualifier
+
+
 def _check_revision(given: str | None, current: str | None) -> None:
     if given and given != current:
         message = (

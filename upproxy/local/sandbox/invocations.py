@@ -177,7 +177,7 @@ class Invocations:
         task = await asyncio.to_thread(self._unzip, version)
         programs = self._programs(minor, python)
         own = {name: value.replace(TASK, task) for name, value in configuration["Environment"]["Variables"].items()}
-        runner = (python, RUNNER, str(configuration["Handler"]))
+        runner = (python, "-u", RUNNER, str(configuration["Handler"]))  # what is printed is logged before the reply
         # A wrapper takes the runtime's place, and is given its command.
         command = (own[WRAPPER], *runner) if own.get(WRAPPER) else runner
         environment = {

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from urllib.parse import parse_qs, unquote
 
 from upproxy.local.sandbox.errors import Answer, ApiError
-from upproxy.local.sandbox.functions import CONCURRENCY, Document, Function, Functions, function_arn
+from upproxy.local.sandbox.functions import CONCURRENCY, Document, Function, Functions, function_arn, split_name
 from upproxy.local.sandbox.invocations import Invocations
 
 _PAGE = 50  # versions or functions of an answer
@@ -35,13 +35,12 @@ class Request:
     @property
     def name(self) -> str:
         """The function's name, also where it is given by its ARN."""
-        return unquote(self._path["name"]).rpartition("function:")[2].partition(":")[0]
+        return split_name(unquote(self._path["name"]))[0]
 
     @property
     def qualifier(self) -> str:
         """What comes after the name: a version or alias; empty for none."""
-        after = unquote(self._path.get("name", "")).rpartition("function:")[2].partition(":")[2]
-        return self.query.get("Qualifier") or after
+        return self.query.get("Qualifier") or split_name(unquote(self._path.get("name", "")))[1]
 
     def part(self, name: str) -> str:
         """Return a further part of the path."""
@@ -328,7 +327,7 @@ class LambdaApi:
         return HTTPStatus.NO_CONTENT, None
 
     def _tagged(self, request: Request) -> Function:
-        return self._functions.find(request.region, request.part("arn").rpartition("function:")[2].partition(":")[0])
+        return self._functions.find(request.region, split_name(request.part("arn"))[0])
 
     # --- invocations
 

@@ -18,6 +18,7 @@ from typing import Self
 from aiohttp import web
 from multidict import CIMultiDict
 
+from upproxy.local.clock import Clock
 from upproxy.local.fleet import Scaling
 from upproxy.local.sandbox import calls
 from upproxy.local.sandbox.access import Caller, Denied, check
@@ -33,6 +34,7 @@ from upproxy.local.sandbox.invocations import Invocations, Python
 from upproxy.local.sandbox.lambda_api import LambdaApi
 from upproxy.local.sandbox.logs import Logs
 from upproxy.local.sandbox.moto import Moto
+from upproxy.local.sandbox.schedules import Schedules
 from upproxy.local.sandbox.urls import Urls
 from upproxy.local.watchdog import Watchdog
 
@@ -43,13 +45,18 @@ _CODE = "/upproxy-code/"  # where zips are fetched from, for who has been told t
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to play. `port` 0 takes any, `scaling` is that of each version of a function."""
+    """How to play.
+
+    `port` 0 takes any, `scaling` is that of each version of a function; schedules go by a time that passes `speed`
+    times as fast.
+    """
 
     python: Python
     port: int = 0
     region: str = "us-east-1"
     delays: Delays = field(default_factory=Delays)
     scaling: Scaling = field(default_factory=lambda: Scaling(most=10, idle_timeout=300))
+    speed: float = 1.0
     log: Callable[..., None] = lambda *_, **__: None
     console: Callable[[str, str], None] = lambda *_: None
 
@@ -110,6 +117,9 @@ class Sandbox:
         self._urls = Urls(self.functions, self._invocations, key=self.key, log=options.log)
         self._lambda = LambdaApi(self.functions, self._invocations, url_of=self._urls.open, code_url=self._code_url)
         self._apis = Apis(self._moto.backend, self.functions, self._invocations, key=self.key, log=options.log)
+        self._schedules = Schedules(
+            self._moto.backend, self.functions, self._invocations, clock=Clock(options.speed), log=options.log
+        )
         engine = Engine(lambda region: Services(self._sent, region), self._apis.address)
         self._cloudformation = CloudFormation(engine, self._fetch)
         server = web.Server(self._handle, access_log=None, auto_decompress=False)
@@ -120,6 +130,7 @@ class Sandbox:
 
     async def __aexit__(self, *_: object) -> None:
         await self._cloudformation.close()
+        await self._schedules.close()
         await self._apis.close()
         await self._urls.close()
         await self._runner.cleanup()
@@ -184,7 +195,11 @@ class Sandbox:
         path, _, query = target.partition("?")
         if service == "lambda":
             return await self._lambda.call(region, method, path, query, headers, body)
+        if service == "scheduler":
+            self._schedules.check(method, path, body)
         answer = await self._moto.call(method, target, headers, body)
+        if service == "scheduler":
+            self._schedules.seen(region)
         return await self._apis.seen(region, method, path, answer) if service == "apigateway" else answer
 
     async def _sent(

@@ -11,6 +11,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import random
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -125,6 +126,23 @@ class Functions:
             raise ApiError("ResourceNotFoundException", f"Function not found: {arn}:{qualifier}", HTTPStatus.NOT_FOUND)
         return function.versions[qualifier]
 
+    def invoked(self, region: str, name: str, qualifier: str) -> Version:
+        """Return the version that an invocation gets; an alias with weights draws one. Raises ApiError."""
+        version = self.resolve(region, name, qualifier)
+        for other, weight in _weights(self.find(region, name).aliases.get(qualifier, {})).items():
+            if random.random() < weight:  # noqa: S311  # no secret
+                version = self.resolve(region, name, other)
+        if version.configuration.get("State") == "Pending":
+            message = "The operation cannot be performed at this time. The function is currently in the following state"
+            raise ApiError("ResourceConflictException", f"{message}: Pending", HTTPStatus.CONFLICT)
+        return version
+
+    def provisioned(self, version: Version) -> int:
+        """Return how many instances of a version there always are."""
+        region, name = version.region, version.name
+        counts = self.find(region, name).provisioned.items()
+        return sum(count for one, count in counts if self.resolve(region, name, one) is version)
+
     # --- changing
 
     def create(self, region: str, wanted: Document) -> Document:
@@ -208,7 +226,11 @@ class Functions:
             )
         else:
             version = self.resolve(region, name, qualifier).number
-            users = [alias for alias, one in function.aliases.items() if one["FunctionVersion"] == version]
+            users = [
+                alias
+                for alias, one in function.aliases.items()
+                if version == one["FunctionVersion"] or version in _weights(one)
+            ]
             if users:
                 message = f"Unable to delete version because the following aliases reference it: {users}"
                 raise ApiError("ResourceConflictException", message, HTTPStatus.CONFLICT)
@@ -227,13 +249,15 @@ class Functions:
         before = found or {}
         _check_revision(wanted.get("RevisionId"), before.get("RevisionId"))
         version = wanted.get("FunctionVersion") or before["FunctionVersion"]
-        self.resolve(region, name, version)
+        weights = _weights(wanted if wanted.get("RoutingConfig") is not None else before)
+        for one in (version, *weights):
+            self.resolve(region, name, one)
+        self._check_weights(function, alias, version, weights)
         made: Document = {
             "AliasArn": arn, "Name": alias, "FunctionVersion": version, "RevisionId": str(uuid.uuid4()),
             "Description": wanted.get("Description", before.get("Description", "")),
+            **({"RoutingConfig": {"AdditionalVersionWeights": weights}} if weights else {}),
         }  # fmt: skip
-        if weights := (wanted.get("RoutingConfig") or {}).get("AdditionalVersionWeights"):
-            made["RoutingConfig"] = {"AdditionalVersionWeights": weights}
         function.aliases[alias] = made
         self._changed(region, name)
         return made
@@ -283,7 +307,39 @@ class Functions:
         function.reserved = count
         self._changed(region, name)
 
+    def provision(self, region: str, name: str, qualifier: str, count: int | None) -> None:
+        """Have instances of a version or alias always there, or no longer. Raises ApiError."""
+        function = self.find(region, name)
+        version = self.resolve(region, name, qualifier)
+        if count is None:
+            function.provisioned.pop(qualifier, None)
+        elif version.number == LATEST:
+            message = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+            raise ApiError("InvalidParameterValueException", message)
+        elif _weights(function.aliases.get(qualifier, {})):
+            message = "Provisioned Concurrency Configs cannot be applied to an alias with weights."
+            raise ApiError("InvalidParameterValueException", message)
+        else:
+            function.provisioned[qualifier] = count
+        self._changed(region, name)
+
     # --- parts
+
+    def _check_weights(self, function: Function, alias: str, version: str, weights: dict[str, float]) -> None:
+        """Raise ApiError for weights that an alias cannot have."""
+        if not weights:
+            return
+        message = ""
+        if LATEST in (version, *weights):
+            message = "$LATEST is not supported for an alias pointing to more than 1 version"
+        elif version in weights or len(weights) > 1:
+            message = "An alias points to at most two versions, which are different"
+        elif alias in function.provisioned:
+            message = "An alias with provisioned concurrency cannot have weights"
+        elif not all(0 <= weight <= 1 for weight in weights.values()):
+            message = "A weight is from 0.0 to 1.0"
+        if message:
+            raise ApiError("InvalidParameterValueException", message)
 
     def _changeable(self, region: str, name: str, revision: str | None) -> Version:
         latest = self.find(region, name).latest
@@ -354,6 +410,11 @@ def split_name(text: str) -> tuple[str, str]:
     """Return the name and the qualifier, which may be empty, of a function's name or ARN."""
     name, _, qualifier = text.rpartition("function:")[2].partition(":")
     return name, qualifier
+
+
+def _weights(alias: Mapping[str, Any]) -> dict[str, float]:
+    """Return the weights of an alias's other version."""
+    return dict((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {})
 
 
 def _check_revision(given: str | None, current: str | None) -> None:

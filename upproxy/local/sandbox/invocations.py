@@ -10,12 +10,13 @@ import shutil
 import uuid
 import zipfile
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from upproxy.local.environment import reserved
 from upproxy.local.failure import Failure
-from upproxy.local.fleet import Fleet, Scaling
+from upproxy.local.fleet import DRAIN, Fleet, Scaling
 from upproxy.local.instance import Function, LogStream
 from upproxy.local.runtime_api import Buffered, FunctionError, Reply, StreamBroken, Throttled
 from upproxy.local.runtime_process import StartFailed
@@ -77,6 +78,7 @@ class Invocations:
         self._scaling = scaling
         self._log = log
         self._running: dict[tuple[str, str, str], _Running] = {}
+        self._fleets: set[Fleet] = set()  # those that are being closed, too
         self._tasks: set[asyncio.Task[Any]] = set()
         self.functions: Functions
 
@@ -96,8 +98,6 @@ class Invocations:
         except Throttled:
             raise ApiError("TooManyRequestsException", "Rate Exceeded.", 429) from None
         except Failure as failure:
-            # The first start of a version: on AWS a failed initialisation, done again with the next invocation.
-            self._forget(version)
             message = {"errorType": "Runtime.ExitError", "errorMessage": failure.message}
             return Done(json.dumps(message).encode(), "Unhandled", "\n".join(failure.output))
         finally:
@@ -106,56 +106,95 @@ class Invocations:
     async def reply(self, version: Version, event: bytes, request_id: str, **values: str) -> Reply:
         """Invoke a version and return its reply as it comes. Raises Throttled and Failure."""
         timeout = float(version.configuration["Timeout"])
-        return await self._run(version).fleet.invoke(event, timeout=timeout, request_id=request_id, **values)
+        try:
+            return await self._run(version).fleet.invoke(event, timeout=timeout, request_id=request_id, **values)
+        except Failure:  # the first start of a version: on AWS it is initialised again for the next invocation
+            self._forget(version)
+            raise
 
     def begin(self, version: Version, event: bytes) -> None:
         """Invoke a version, and let it be."""
         self._spawn(self.invoke(version, event))
 
     def changed(self, region: str, name: str) -> None:
-        """Stop what no longer exists or has become another one."""
+        """Stop what no longer exists or has become another one, and have as many instances as there shall be."""
         for key in [key for key in self._running if key[:2] == (region, name)]:
             try:
                 version = self.functions.resolve(*key)
             except ApiError:
                 version = None
-            if version is None or self._running[key].revision != _revision(version):
-                self._spawn(self._running.pop(key).fleet.close())
+            running = self._running[key]
+            if version is None or running.revision != _revision(version):
+                del self._running[key]
+                self._retire(running.fleet)
+            elif (scaling := self._scaled(version)) != running.fleet.scaling:
+                again = scaling.provisioned != running.fleet.scaling.provisioned
+                running.fleet.scaling = scaling
+                if again:
+                    self._spawn(_begun(running.fleet))
+        for version in self._provisioned(region, name):
+            if (region, name, version.number) not in self._running:
+                self._spawn(_begun(self._run(version).fleet))
 
     async def close(self) -> None:
         """Stop everything."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*(one.fleet.close() for one in self._running.values()), return_exceptions=True)
+        await asyncio.gather(*(fleet.close() for fleet in self._fleets), return_exceptions=True)
 
     def kill(self) -> None:
         """Kill everything at once."""
-        for one in self._running.values():
-            one.fleet.kill()
+        for fleet in self._fleets:
+            fleet.kill()
 
     def _run(self, version: Version) -> _Running:
         key = (version.region, version.name, version.number)
         if key not in self._running:
-            reserved_ = self.functions.find(version.region, version.name).reserved
-            scaling = self._scaling
-            if reserved_ is not None:
-                scaling = replace(scaling, most=min(scaling.most, reserved_))
             fleet = Fleet(
                 lambda: self._describe(version),
                 _explain,
-                scaling,
+                self._scaled(version),
                 folder=self._folder,
                 log=self._log,
                 logs=lambda stream: self._stream(version, stream),
                 guard=self._watchdog,
             )
+            self._fleets.add(fleet)
             self._running[key] = _Running(fleet, _revision(version))
         return self._running[key]
+
+    def _scaled(self, version: Version) -> Scaling:
+        """Return how many instances of a version there may be, and how many there always are."""
+        reserved_ = self.functions.find(version.region, version.name).reserved
+        most = self._scaling.most if reserved_ is None else min(self._scaling.most, reserved_)
+        provisioned = min(self.functions.provisioned(version), most)
+        return replace(self._scaling, most=most, provisioned=provisioned)
+
+    def _provisioned(self, region: str, name: str) -> list[Version]:
+        """Return the versions of a function of which there are always instances."""
+        try:
+            versions = self.functions.find(region, name).versions.values()
+        except ApiError:
+            return []
+        return [version for version in versions if self.functions.provisioned(version)]
 
     def _forget(self, version: Version) -> None:
         running = self._running.pop((version.region, version.name, version.number), None)
         if running is not None:
-            self._spawn(running.fleet.close())
+            self._retire(running.fleet)
+
+    def _retire(self, fleet: Fleet) -> None:
+        """Close a fleet when the requests that it has are answered."""
+
+        async def drain() -> None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN):
+                    for instance in fleet.instances:
+                        await instance.unclaimed.wait()
+            await fleet.close()
+            self._fleets.discard(fleet)
+
+        self._spawn(drain())
 
     def _stream(self, version: Version, name: str) -> LogStream:
         def on_report(request_id: str, log: str) -> None:
@@ -227,6 +266,12 @@ class Invocations:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _begun(fleet: Fleet) -> None:
+    """Have the instances that there always are; those that do not start fail the invocations that they get."""
+    with suppress(Failure):
+        await fleet.start()
 
 
 async def _whole(reply: Reply) -> tuple[bytes, str]:

@@ -11,10 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qs, unquote
 
+from upproxy.local.sandbox import eventstream
 from upproxy.local.sandbox.errors import Answer, ApiError
 from upproxy.local.sandbox.functions import CONCURRENCY, Document, Function, Functions, function_arn, split_name
 from upproxy.local.sandbox.invocations import Invocations
+from upproxy.local.sources.source import LAMBDA_PAYLOAD
 
+EVENT_LIMIT = 1_048_576  # bytes of the event of an asynchronous invocation
 _PAGE = 50  # versions or functions of an answer
 _NAME = r"(?P<name>[^/]+)"
 _FUNCTION = rf"/functions/{_NAME}"
@@ -106,6 +109,7 @@ class LambdaApi:
             ("GET", f"{_FUNCTION}/provisioned-concurrency", "GetProvisionedConcurrencyConfig", self._provisioned),
             ("DELETE", f"{_FUNCTION}/provisioned-concurrency", "DeleteProvisionedConcurrencyConfig", self._unprovision),
             ("POST", f"{_FUNCTION}/invocations", "Invoke", self._invoke),
+            ("POST", f"{_FUNCTION}/response-streaming-invocations", "InvokeWithResponseStream", self._invoke_streaming),
             ("GET", r"/tags/(?P<arn>.+)", "ListTags", self._tags),
             ("POST", r"/tags/(?P<arn>.+)", "TagResource", self._tag),
             ("DELETE", r"/tags/(?P<arn>.+)", "UntagResource", self._untag),
@@ -285,7 +289,7 @@ class LambdaApi:
 
     def _provision(self, request: Request) -> tuple[int, Document]:
         count = request.document["ProvisionedConcurrentExecutions"]
-        self._function(request).provisioned[request.qualifier] = count
+        self._functions.provision(request.region, request.name, request.qualifier, count)
         return HTTPStatus.ACCEPTED, _provisioned(count)
 
     def _provisioned(self, request: Request) -> tuple[int, Document]:
@@ -296,7 +300,7 @@ class LambdaApi:
         return HTTPStatus.OK, _provisioned(count)
 
     def _unprovision(self, request: Request) -> tuple[int, None]:
-        self._function(request).provisioned.pop(request.qualifier, None)
+        self._functions.provision(request.region, request.name, request.qualifier, None)
         return HTTPStatus.NO_CONTENT, None
 
     def _account(self, request: Request) -> tuple[int, Document]:
@@ -332,17 +336,12 @@ class LambdaApi:
     # --- invocations
 
     async def _invoke(self, request: Request) -> Answer:
-        version = self._functions.resolve(request.region, request.name, request.qualifier)
+        version = self._functions.invoked(request.region, request.name, request.qualifier)
         headers = [("X-Amz-Executed-Version", version.number), ("Content-Type", "application/json")]
         kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        _check_size(request.raw, EVENT_LIMIT if kind == "Event" else LAMBDA_PAYLOAD)
         if kind == "DryRun":
             return Answer(HTTPStatus.NO_CONTENT, headers, b"")
-        if version.configuration.get("State") == "Pending":
-            message = (
-                "The operation cannot be performed at this time. The function is currently in the following state: "
-                "Pending"
-            )
-            raise ApiError("ResourceConflictException", message, HTTPStatus.CONFLICT)
         if kind == "Event":
             self._invocations.begin(version, request.raw)
             return Answer(HTTPStatus.ACCEPTED, headers, b"")
@@ -350,11 +349,40 @@ class LambdaApi:
         if done.error:
             headers.append(("X-Amz-Function-Error", done.error))
         if request.headers.get("X-Amz-Log-Type") == "Tail":
-            headers.append(("X-Amz-Log-Result", base64.b64encode(done.log.encode()).decode()))
+            headers.append(("X-Amz-Log-Result", _base64(done.log)))
         return Answer(HTTPStatus.OK, headers, done.payload)
+
+    async def _invoke_streaming(self, request: Request) -> Answer:
+        """Invoke, and answer with the events of a stream, which are sent when all of them are there."""
+        version = self._functions.invoked(request.region, request.name, request.qualifier)
+        _check_size(request.raw, LAMBDA_PAYLOAD)
+        headers = [
+            ("X-Amz-Executed-Version", version.number), ("Content-Type", "application/vnd.amazon.eventstream"),
+            ("X-Amzn-Remapped-Content-Type", "application/octet-stream"),
+        ]  # fmt: skip
+        done = await self._invocations.invoke(version, request.raw)
+        end: dict[str, str] = {}
+        if done.error:
+            end = {"ErrorCode": done.error, "ErrorDetails": done.payload.decode("utf-8", "replace")}
+        if request.headers.get("X-Amz-Log-Type") == "Tail":
+            end["LogResult"] = _base64(done.log)
+        chunk = eventstream.event("PayloadChunk", "application/octet-stream", done.payload) if not done.error else b""
+        complete = eventstream.event("InvokeComplete", "application/json", json.dumps(end).encode())
+        return Answer(HTTPStatus.OK, headers, chunk + complete)
 
     def _function(self, request: Request) -> Function:
         return self._functions.find(request.region, request.name)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _check_size(event: bytes, limit: int) -> None:
+    """Raise ApiError for an event that is too large."""
+    if len(event) > limit:
+        message = f"{len(event)} byte payload is too large for the invocation (limit {limit} bytes)"
+        raise ApiError("RequestTooLargeException", message, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def _sent(answer: Reply) -> Answer:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
+from upproxy.local.failure import Failure
 from upproxy.local.runtime_api import FunctionError, Reply
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.functions import Functions
@@ -35,10 +36,12 @@ class Target:
     ) -> Reply:
         """Invoke what the qualifier stands for now."""
         try:
-            version = self._functions.resolve(self.region, self.name, self.qualifier)
+            version = self._functions.invoked(self.region, self.name, self.qualifier)
+            return await self._invocations.reply(version, event, request_id, trace_id=trace_id, tenant_id=tenant_id)
         except ApiError as error:
             return FunctionError.of(error.code, str(error))
-        return await self._invocations.reply(version, event, request_id, trace_id=trace_id, tenant_id=tenant_id)
+        except Failure as failure:
+            return FunctionError.of("Runtime.ExitError", failure.message)
 
     def lets_in(self, service: str, source: str) -> bool:
         """Whether a service may invoke it on behalf of a resource, by the policy of the qualifier."""

@@ -10,12 +10,11 @@ from typing import Any
 from aiohttp import web
 
 from upproxy.local.gateway import Gateway
-from upproxy.local.runtime_api import Reply
 from upproxy.local.sandbox.access import Caller, is_key
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.functions import Functions
 from upproxy.local.sandbox.invocations import Invocations
-from upproxy.local.sandbox.targets import is_foreign
+from upproxy.local.sandbox.targets import Target, is_foreign
 from upproxy.local.sources import SOURCES, HttpReply
 
 _FORBIDDEN = json.dumps({"Message": "Forbidden"}).encode()
@@ -39,25 +38,11 @@ class Url(Gateway):
         log: Callable[..., None],
     ) -> None:
         """Take the region, the function's name and the qualifier, and the access key of those whom IAM lets in."""
-        super().__init__(self, SOURCES["function_url"], streaming=True, timeout=0, log=log)
+        target = Target(functions, invocations, *where)
+        super().__init__(target, SOURCES["function_url"], streaming=True, timeout=0, log=log)
         self._functions = functions
-        self._invocations = invocations
         self._where = where
         self._key = key
-
-    async def invoke(
-        self,
-        event: bytes,
-        *,
-        timeout: float,  # noqa: ARG002, ASYNC109  # that of the version that it turns out to be
-        request_id: str,
-        trace_id: str,
-        tenant_id: str,
-    ) -> Reply:
-        """Invoke what the alias points to now."""
-        version = self._functions.resolve(*self._where)
-        values = {"trace_id": trace_id, "tenant_id": tenant_id}
-        return await self._invocations.reply(version, event, request_id, **values)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if is_foreign(request.host, request.headers.get("Origin")):

@@ -1,31 +1,13 @@
 """The action of each call that is made exists in IAM."""
 
-import ast
-from pathlib import Path
-
 import botocore.session
 import pytest
 
-import upproxy.aws
-from tests.deploy.permissions import known_to_iam
+from tests.deploy.permissions import calls_of_modules, known_to_iam
 from upproxy.aws import actions
 from upproxy.aws.actions import action_of
 
 IAM = known_to_iam()
-SERVICES = {"functions": "lambda", "roles": "iam", "log_groups": "logs", "artefacts": "s3", "parameters": "ssm",
-            "stacks": "cloudformation", "certificates": "acm", "zones": "route53", "identity": "iam"}  # fmt: skip
-
-
-def calls():
-    """Go through the calls of our modules: every text that is the name of an operation of the module's service."""
-    session = botocore.session.get_session()
-    for path in sorted(Path(upproxy.aws.__file__).parent.glob("*.py")):
-        if service := SERVICES.get(path.stem):
-            operations = set(session.get_service_model(service).operation_names)
-            texts = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
-            yield from (
-                (service, name) for name in sorted(operations & {text for text in texts if isinstance(text, str)})
-            )
 
 
 def exists(action):
@@ -33,7 +15,7 @@ def exists(action):
     return name.lower() in IAM[service]["Actions"]
 
 
-@pytest.mark.parametrize(("service", "operation"), list(calls()))
+@pytest.mark.parametrize(("service", "operation"), list(calls_of_modules()))
 def test_the_action_of_each_call_exists(service, operation):
     assert exists(action_of(service, operation))
 

@@ -1,5 +1,6 @@
 """Which permissions calls need, recorded while they are made, and whether statements of a policy give them."""
 
+import ast
 import fnmatch
 import json
 import re
@@ -7,11 +8,14 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
+import botocore.session
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+import upproxy.aws
 from upproxy.aws.actions import action_of
 
 ANY = "*"
@@ -156,9 +160,18 @@ def _route53(operation, parameters, arns):
         yield ANY
 
 
+def _scheduler(operation, parameters, arns):
+    yield arns.of("scheduler", f"schedule/{parameters.get('GroupName', 'default')}/{parameters['Name']}")
+
+
+def _apigateway(operation, parameters, arns):
+    path = {"GetAccount": "/account"}[operation]
+    yield f"arn:aws:apigateway:{arns.region}::{path}"
+
+
 RESOURCES = {
-    "acm": _acm, "cloudformation": _cloudformation, "iam": _iam, "lambda": _lambda, "logs": _logs, "route53": _route53,
-    "s3": _s3, "ssm": _ssm,
+    "acm": _acm, "apigateway": _apigateway, "cloudformation": _cloudformation, "iam": _iam, "lambda": _lambda,
+    "logs": _logs, "route53": _route53, "s3": _s3, "scheduler": _scheduler, "ssm": _ssm,
 }  # fmt: skip
 
 
@@ -226,3 +239,28 @@ def asked_by(kind: str) -> set[str]:
     """Return what CloudFormation calls for a type of resource, with its caller's permissions, by AWS's own schema."""
     handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema["handlers"]
     return {action for handler in handlers.values() for action in handler["permissions"]}
+
+
+# --- What our modules call
+
+SERVICES = {
+    "artefacts": "s3", "certificates": "acm", "functions": "lambda", "gateways": "apigateway", "identity": "iam",
+    "log_events": "logs", "log_groups": "logs", "parameters": "ssm", "roles": "iam", "schedules": "scheduler",
+    "stacks": "cloudformation", "zones": "route53",
+}  # fmt: skip
+CALL_NOTHING = {"__init__", "actions", "errors", "session", "waiting"}
+
+
+def calls_of_modules() -> Iterator[tuple[str, str]]:
+    """Go through the calls of our modules: every text in one that is the name of an operation of its service.
+
+    Raises KeyError for a module whose service is not known here.
+    """
+    session = botocore.session.get_session()
+    for path in sorted(Path(upproxy.aws.__file__).parent.glob("*.py")):
+        if path.stem not in CALL_NOTHING:
+            service = SERVICES[path.stem]
+            operations = set(session.get_service_model(service).operation_names)
+            constants = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+            names = operations & {value for value in constants if isinstance(value, str)}
+            yield from ((service, name) for name in sorted(names))

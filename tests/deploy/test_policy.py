@@ -7,8 +7,19 @@ import re
 import pytest
 
 from tests.aws.moto_server import ACCOUNT, REGION
-from tests.deploy.permissions import Need, allowed, asked_by, known_to_iam, needs_of, recording, refused, unused
+from tests.deploy.permissions import (
+    Need,
+    allowed,
+    asked_by,
+    calls_of_modules,
+    known_to_iam,
+    needs_of,
+    recording,
+    refused,
+    unused,
+)
 from upproxy import config
+from upproxy.aws.actions import action_of
 from upproxy.aws.artefacts import Artefacts
 from upproxy.aws.functions import Functions
 from upproxy.aws.log_groups import LogGroups
@@ -282,6 +293,17 @@ def test_what_cloudformation_calls_for_a_stack_is_allowed(of, feature):
     for kind in STACKS[feature].split():
         asked = {action for action in asked_by(f"AWS::{kind}") if action.lower() not in given}
         assert {action for action in asked if not NEVER.search(action)} == set(), kind
+
+
+OF_DOCTOR = {"sts:GetCallerIdentity", "iam:SimulatePrincipalPolicy"}
+"""What a deploy does not call: the one needs no permission, the other is left out where it is not allowed."""
+
+
+@pytest.mark.parametrize("call", list(calls_of_modules()), ids=":".join)
+def test_each_call_of_our_modules_is_allowed_to_a_stage_that_has_everything(of, call):
+    given = {action.lower() for feature in FEATURES for action in actions_of(of(feature))} if call else set()
+    action = action_of(*call)
+    assert action.lower() in given or action in OF_DOCTOR
 
 
 def test_a_permission_that_is_missing_is_found_out(of, aws):

@@ -42,10 +42,10 @@ _BUCKET = """
 _OBJECT = "AbortMultipartUpload DeleteObject GetObject PutObject"
 _PARAMETER = "AddTagsToResource DeleteParameters GetParameter GetParametersByPath ListTagsForResource PutParameter"
 _NETWORK = "DescribeSecurityGroups DescribeSubnets DescribeVpcs"
-_LOOK_AT_STACK = "DeleteStack DescribeStackEvents DescribeStacks"
+_LOOK_AT_STACK = "DeleteStack DescribeStackEvents DescribeStacks GetTemplate ListStackResources"
 _STACK = """
-    CreateChangeSet DeleteChangeSet DescribeChangeSet DescribeStackResources ExecuteChangeSet GetTemplate ListChangeSets
-    ListStackResources TagResource UntagResource"""
+    CreateChangeSet DeleteChangeSet DescribeChangeSet DescribeStackResources ExecuteChangeSet ListChangeSets
+    TagResource UntagResource"""
 _GATEWAY = "DELETE GET PATCH POST PUT"
 _GATEWAY_DOMAIN = "AddCertificateToDomain RemoveCertificateFromDomain"
 _SCHEDULE = "CreateSchedule DeleteSchedule GetSchedule UpdateSchedule"

@@ -61,7 +61,7 @@ _CUT = 55  # characters that names of what a stack has begin with, even where th
 
 
 def statements(config: Config, account: Account, regions: Sequence[str]) -> list[Statement]:
-    """Return what the deploys of a stage need in an account, and `env`, `logs`, `rollback`, `prune` and `stack` too."""
+    """Return what the deploys of a stage need in an account, and the commands that look after it and remove it."""
     settings = config.settings
     here = _Place(Names(config.name, config.stage), account, regions)
     found = [*_release(settings, here), *_kept(config.name, settings, here), _unscoped(settings)]
@@ -139,7 +139,7 @@ def _release(settings: StageSettings, here: _Place) -> Iterator[Statement]:
     functions += [_URL] if not _has_gateway(settings) else []
     functions += ["PutFunctionConcurrency"] if lambda_.concurrency is not None or warms else []
     functions += ["PutProvisionedConcurrencyConfig"] if lambda_.provisioned else []
-    functions += ["UntagResource"] if warms else []
+    functions += ["GetFunctionConcurrency", "UntagResource"] if warms else []
     resources = [f"function:{names.function}", f"function:{names.function}:*"]
     resources += [f"function:{here.beside}"] if warms else []
     yield _allow("Functions", {"lambda": " ".join(functions)}, here.each("lambda", *resources))
@@ -178,6 +178,8 @@ def _unscoped(settings: StageSettings) -> Statement:
     actions = {"lambda": "GetAccountSettings", "logs": "DescribeLogGroups"}
     if _has_gateway(settings):
         actions["logs"] += f" {_LOG_DELIVERY}"
+    if warming(settings):
+        actions["cloudwatch"] = "GetMetricStatistics"
     if settings.lambda_.vpc.subnets:
         actions["ec2"] = _NETWORK
     if settings.domain and settings.cert is None:

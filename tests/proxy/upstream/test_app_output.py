@@ -34,6 +34,13 @@ class Pipes:
         self.output.attach(out_read, err_read)
         return out, err
 
+    def end(self):
+        """Close the writing ends, once: their numbers may be others' after that."""
+        for end in (self.out, self.err):
+            if end >= 0:
+                os.close(end)
+        self.out = self.err = -1
+
     def lines(self):
         self.file.seek(0)
         return [json.loads(line) for line in self.file.read().splitlines()]
@@ -48,11 +55,7 @@ def pipes(loop, tmp_path):
     yield pipes
     pipes.output.close()
     pipes.file.close()
-    for end in (pipes.out, pipes.err):
-        try:
-            os.close(end)
-        except OSError:
-            pass
+    pipes.end()
 
 
 def test_lines_get_the_level_of_their_pipe(pipes):
@@ -160,8 +163,7 @@ def test_a_long_line_comes_in_pieces_and_whole(pipes):
 
 def test_what_is_left_without_an_end_is_logged_when_the_pipe_ends(pipes, loop):
     os.write(pipes.out, b"no end")
-    os.close(pipes.out)
-    os.close(pipes.err)
+    pipes.end()
 
     async def main():
         while pipes.output._pipes:

@@ -61,6 +61,7 @@ _LOWER_LAYERS = {
     "upproxy.deploy.errors.DeployError": ("failed", 1),
     "upproxy.deploy.environment.VariableError": ("usage", 2),
     "upproxy.deploy.errors.NotDeployed": ("not_deployed", 1),
+    "upproxy.observe.logs.query.errors.QueryError": ("usage", 2),
     "upproxy.aws.errors.CredentialsError": ("permission", 3),
     "upproxy.aws.errors.AccessDenied": ("permission", 3),
     "upproxy.aws.errors.Conflict": ("conflict", 4),

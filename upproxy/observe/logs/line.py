@@ -1,0 +1,55 @@
+"""A line of a log group: an event as CloudWatch has it, and what it says as fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from upproxy.observe.logs import platform
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event. `timestamp` is in ms since 1970, `text` as it was written, `fields` what queries ask for.
+
+    A JSON object has its own keys as fields; a line of Lambda's own has those of `platform`; any other text has its
+    text as `message`.
+    """
+
+    timestamp: int
+    stream: str
+    text: str
+    fields: Mapping[str, Any]
+
+
+def read(text: str, *, timestamp: int, stream: str = "", origin: Mapping[str, str] | None = None) -> Line:
+    """Make a line of the message of an event.
+
+    `origin` has what is known of a whole log group, such as its `stage` and `region`: fields of every line in it that
+    does not say otherwise itself.
+    """
+    fields = _json(text)
+    if fields is None:
+        bare = text.strip()
+        fields = platform.read(bare) or {"message": bare}
+    return Line(timestamp, stream, text, {**origin, **fields} if origin else fields)
+
+
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+_decode = json.JSONDecoder(parse_constant=_refused).decode  # NaN is no JSON, neither here nor for CloudWatch
+
+
+def _json(text: str) -> dict[str, Any] | None:
+    bare = text.strip()
+    if bare[:1] != "{" or bare[-1:] != "}":
+        return None
+    try:
+        fields = _decode(bare)
+    except (ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None

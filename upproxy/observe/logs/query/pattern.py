@@ -1,0 +1,202 @@
+"""What CloudWatch is asked: filter patterns that match at least every line that a query keeps.
+
+CloudWatch's language is the smaller one, and it has two that do not mix: conditions on JSON, and words in any text. So
+a query becomes at most two patterns, and what any of them matches is then tested by `predicate`. Wherever the
+documentation leaves open what a pattern matches, the one that matches in every reading is taken.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from upproxy.observe.logs.platform import KINDS, SOME
+from upproxy.observe.logs.query.evaluate import meaning, text_of
+from upproxy.observe.logs.query.tree import And, Comparison, Node, Not, Number, Or, Path, Text, Value
+
+LONGEST = 1_024  # characters of a pattern (FilterLogEvents, StartLiveTail)
+EVERYTHING = ""
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?")
+_OF_NUMBERS = frozenset("0123456789+-.e")
+# A pattern has wildcards at its ends only, and no documented way to write these in a text.
+_UNSPEAKABLE = re.compile(r'["\\*\x00-\x1f\x7f\ud800-\udfff]')
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """`patterns` has one or two; a line is wanted if any matches. `local` is what they leave out: condition, reason."""
+
+    patterns: tuple[str, ...]
+    local: tuple[tuple[str, str], ...]
+
+
+def compile_pattern(node: Node, origin: Mapping[str, str] | None = None) -> Pattern:
+    """Return what CloudWatch is to be asked for a query. `origin` as for lines: what is known of the log group."""
+    origin = origin or {}
+    compiler = _Compiler(origin)
+    condition = compiler.condition(node)
+    texts = _texts(node, origin)
+    if condition is None or texts is None:
+        if condition is not None:
+            compiler.local.append((str(node), "lines that are no JSON can be meant as well"))
+        return Pattern((EVERYTHING,), tuple(compiler.local))
+    return Pattern((f"{{ {condition} }}", *([texts] if texts else [])), tuple(compiler.local))
+
+
+def _texts(node: Node, origin: Mapping[str, str]) -> str | None:
+    """Return the pattern for lines that are no JSON: "" where the query keeps none of them, None for any text."""
+    if _verdict(node, {**origin, "message": SOME}) is not False:
+        return None
+    markers = [kind.marker for kind in KINDS if _verdict(node, {**origin, **kind.fields}) is not False]
+    return " ".join(f'?"{marker}"' for marker in markers) if len(markers) != 1 else f'"{markers[0]}"'
+
+
+def _verdict(node: Node, fields: Mapping[str, Any]) -> bool | None:
+    """Say whether a query keeps lines with these fields; None where that depends on the line."""
+    match node:
+        case Comparison(path, operator, values):
+            value = fields.get(str(path[0])) if len(path) == 1 else None
+            return None if value is SOME else value is not None and meaning(operator, values)(value)
+        case Not(part):
+            verdict = _verdict(part, fields)
+            return None if verdict is None else not verdict
+    verdicts = [_verdict(part, fields) for part in node.parts]
+    decisive = isinstance(node, Or)
+    return decisive if decisive in verdicts else None if None in verdicts else not decisive
+
+
+class _Compiler:
+    """Makes the condition on JSON. None stands for one that every line fulfils."""
+
+    def __init__(self, origin: Mapping[str, str]) -> None:
+        self._origin = origin
+        self.local: list[tuple[str, str]] = []
+
+    def condition(self, node: Node) -> str | None:
+        """Return the condition of a whole query, of as many of its parts as there is room for."""
+        parts = node.parts if isinstance(node, And) else (node,)
+        taken: list[str] = []
+        for part in parts:
+            condition = self._condition(part, kept=True)
+            if condition is None or condition in taken:
+                continue
+            if len(f"{{ {' && '.join([*taken, condition])} }}") > LONGEST:
+                self.local.append((str(part), f"a pattern has at most {LONGEST:,} characters"))
+            else:
+                taken.append(condition)
+        return " && ".join(taken) or None
+
+    def _condition(self, node: Node, *, kept: bool) -> str | None:
+        """Return the condition of lines that a node keeps, or does not keep."""
+        match node:
+            case Not(part):
+                return self._condition(part, kept=not kept)
+            case Comparison():
+                if kept:
+                    return self._comparison(node)
+                self.local.append((str(Not(node)), "CloudWatch cannot ask for lines without a field, or with another"))
+                return None
+        conditions = [self._condition(part, kept=kept) for part in node.parts]
+        if isinstance(node, And) is kept:
+            return _joined(" && ", [one for one in conditions if one is not None])
+        return None if None in conditions else _joined(" || ", [one for one in conditions if one is not None])
+
+    def _comparison(self, node: Comparison) -> str | None:
+        path, operator, values = node.path, node.operator, node.values
+        known = self._origin.get(str(path[0])) if len(path) == 1 else None
+        if known is not None and meaning(operator, values)(known):
+            return None  # it holds for all lines of the log group, but for those that say otherwise
+        selector = _selector(path)
+        if not selector:
+            self.local.append((str(node), "CloudWatch cannot spell the name of the field"))
+            return None
+        match operator:
+            case "=" | "in":
+                return _joined(" || ", [one for value in values for one in self._equal(node, selector, value)])
+            case "!=" | "not in":
+                return _joined(" && ", [self._different(node, selector, value) for value in values])
+            case "contains":
+                value = values[0]
+                part = value.written if isinstance(value, Number) else "*".join(value.pieces)
+                return _joined(" || ", self._equal(node, selector, Text(("", part, "") if part else ("", ""))))
+        limit = values[0]
+        if isinstance(limit, Text):
+            self.local.append((str(node), "CloudWatch has no order of texts"))
+            return f"{selector} = *"
+        return f"{selector} {operator} {_decimal(limit)}"
+
+    def _equal(self, node: Comparison, selector: str, value: Value) -> list[str]:
+        if isinstance(value, Number):
+            return [f"{selector} = {_decimal(value)}", f'{selector} = "{value.written}"']
+        conditions = [f"{selector} = {self._text(node, value)}"]
+        # Whether a text of a pattern is compared with numbers is not documented, so they are named too.
+        if _NUMBER.fullmatch(value.pieces[0]) and len(value.pieces) == 1:
+            conditions.append(f"{selector} = {value.pieces[0]}")
+        elif len(value.pieces) > 1 and _OF_NUMBERS.issuperset("".join(value.pieces)):
+            conditions += _numbers(selector)
+        return conditions + [f"{selector} IS {word.upper()}" for word in ("true", "false") if value.matches(word)]
+
+    def _different(self, node: Comparison, selector: str, value: Value) -> str:
+        if isinstance(value, Number):
+            others = [f"{selector} != {_decimal(value)}", f'{selector} != "{value.written}"']
+        else:
+            text, exact = _text(value)
+            if not exact:
+                self.local.append((str(node), _INEXACT))
+            others = [f"{selector} != {text}" if exact else f"{selector} = *", *_numbers(selector)]
+        return _joined(" || ", [*others, f"{selector} IS TRUE", f"{selector} IS FALSE"]) or ""
+
+    def _text(self, node: Comparison, value: Text) -> str:
+        text, exact = _text(value)
+        if not exact:
+            self.local.append((str(node), _INEXACT))
+        return text
+
+
+_INEXACT: Final = "a pattern has wildcards at the ends of a text only, and no quotes in it"
+
+
+def _joined(by: str, conditions: list[str]) -> str | None:
+    unique = list(dict.fromkeys(conditions))
+    return unique[0] if len(unique) == 1 else f"({by.join(unique)})" if unique else None
+
+
+def _numbers(selector: str) -> list[str]:
+    """Any number."""
+    return [f"{selector} < 0", f"{selector} >= 0"]
+
+
+def _selector(path: Path) -> str:
+    """Return how a pattern names a field; "" where it cannot."""
+    if not all(isinstance(part, int) or _NAME.fullmatch(part) for part in path):
+        return ""
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+
+
+def _decimal(value: Number) -> str:
+    """Return a number without exponent."""
+    return format(Decimal(text_of(value.value)), "f")
+
+
+def _text(value: Text) -> tuple[str, bool]:
+    """Return a text of a pattern that matches all that a text of a query does, and whether it matches nothing else."""
+    pieces = value.pieces
+    if pieces == ("",):
+        return "*", False
+    if len(pieces) == 1 and not _UNSPEAKABLE.search(pieces[0]):
+        return f'"{pieces[0]}"', True
+    speakable = [_UNSPEAKABLE.split(piece) for piece in pieces]
+    first, last = speakable[0][0], speakable[-1][-1]
+    exact = len(pieces) < 4 and all(len(split) == 1 for split in speakable)
+    if first:
+        return f'"{first}*"', exact and pieces[1:] == ("",)
+    if last:
+        return f'"*{last}"', exact and len(pieces) == 2
+    longest = max((part for split in speakable for part in split), key=len)
+    return (f'"*{longest}*"', exact and len(pieces) == 3) if longest else ("*", exact and len(pieces) == 2)

@@ -14,14 +14,15 @@ from upproxy.observe.logs import platform
 class Line:
     """One event. `timestamp` is in ms since 1970, `text` as it was written, `fields` what queries ask for.
 
-    A JSON object has its own keys as fields; a line of Lambda's own has those of `platform`; any other text has its
-    text as `message`.
+    A JSON object has its own keys as fields; any other text is a `message`, to which a line of Lambda's own adds what
+    `platform` reads in it. What such a line says to a person is in `words`; "" for all others.
     """
 
     timestamp: int
     stream: str
     text: str
     fields: Mapping[str, Any]
+    words: str = ""
 
 
 def read(text: str, *, timestamp: int, stream: str = "", origin: Mapping[str, str] | None = None) -> Line:
@@ -30,11 +31,13 @@ def read(text: str, *, timestamp: int, stream: str = "", origin: Mapping[str, st
     `origin` has what is known of a whole log group, such as its `stage` and `region`: fields of every line in it that
     does not say otherwise itself.
     """
-    fields = _json(text)
+    bare = text.strip()
+    fields, words = _json(bare), ""
     if fields is None:
-        bare = text.strip()
-        fields = platform.read(bare) or {"message": bare}
-    return Line(timestamp, stream, text, {**origin, **fields} if origin else fields)
+        fields = {"message": bare}
+        if reading := platform.read(bare):
+            fields, words = {**reading.fields, **fields}, reading.words
+    return Line(timestamp, stream, text, {**origin, **fields} if origin else fields, words)
 
 
 def _refused(constant: str) -> NoReturn:
@@ -44,8 +47,7 @@ def _refused(constant: str) -> NoReturn:
 _decode = json.JSONDecoder(parse_constant=_refused).decode  # NaN is no JSON, neither here nor for CloudWatch
 
 
-def _json(text: str) -> dict[str, Any] | None:
-    bare = text.strip()
+def _json(bare: str) -> dict[str, Any] | None:
     if bare[:1] != "{" or bare[-1:] != "}":
         return None
     try:

@@ -19,10 +19,17 @@ SOME: Final = Some()
 
 
 class Kind(NamedTuple):
-    """What all lines of a kind have in common: a `marker` in their text, and which `fields` they can have."""
+    """What all lines of a kind have in common: `markers` in their text, the last one their own, and `fields`."""
 
-    marker: str
+    markers: tuple[str, ...]
     fields: Mapping[str, Any]
+
+
+class Reading(NamedTuple):
+    """The fields of a line, and what it says in words for a person."""
+
+    fields: dict[str, Any]
+    words: str
 
 
 _MEGABYTE = 1_024**2
@@ -39,63 +46,64 @@ _MEASURED: Final[Mapping[str, tuple[str, int]]] = {
 _NAMED: Final[Mapping[str, str]] = {"Status": "outcome", "Error Type": "error_type", "Phase": "phase"}
 
 
-def _kind(marker: str, type_: str | Some, level: str, *names: str, **known: Any) -> Kind:
-    some = dict.fromkeys(("message", *names), SOME)
-    return Kind(marker, {"type": type_, "level": level, **some, **known})
+def _kind(type_: str, level: str | Some, *markers: str, some: tuple[str, ...] = (), **known: Any) -> Kind:
+    return Kind(markers, {"type": f"platform.{type_}", "level": level, **dict.fromkeys(some, SOME), **known})
 
 
-_REPORTED = ("request_id", *(field for field, _ in _MEASURED.values()), *_NAMED.values())
+_REPORT = "REPORT RequestId:"
+_REPORTED = ("request_id", "cold", *(field for field, _ in _MEASURED.values()), *_NAMED.values())
 
 KINDS: Final = (
-    _kind("START RequestId:", "platform.start", "info", "request_id"),
-    _kind("END RequestId:", "platform.end", "info", "request_id"),
-    _kind("REPORT RequestId:", "platform.report", "info", *_REPORTED),
-    _kind("Init Duration:", SOME, "info", *_REPORTED, cold=True),
-    _kind("Restore Duration:", SOME, "info", *_REPORTED, cold=True),
-    _kind("Status:", SOME, "error", *_REPORTED, "cold"),
-    _kind("INIT_START", "platform.initStart", "info"),
-    _kind("RESTORE_START", "platform.restoreStart", "info"),
-    _kind("EXTENSION", "platform.extension", "info"),
-    _kind("Task timed out", "platform.timeout", "error", "request_id", "timeout"),
-    _kind("Runtime exited", "platform.exit", "error", "request_id", "error_type"),
+    _kind("start", "info", "START RequestId:", some=("request_id",)),
+    _kind("end", "info", "END RequestId:", some=("request_id",)),
+    _kind("report", "info", _REPORT, some=tuple(field for field in _REPORTED if field != "cold")),
+    _kind("report", "info", _REPORT, "Init Duration:", some=_REPORTED, cold=True),
+    _kind("report", "info", _REPORT, "Restore Duration:", some=_REPORTED, cold=True),
+    _kind("report", "error", _REPORT, "Status:", some=_REPORTED),
+    _kind("initReport", SOME, "INIT_REPORT", some=_REPORTED),
+    _kind("restoreReport", SOME, "RESTORE_REPORT", some=_REPORTED),
+    _kind("initStart", "info", "INIT_START"),
+    _kind("restoreStart", "info", "RESTORE_START"),
+    _kind("extension", "info", "EXTENSION"),
+    _kind("timeout", "error", "Task timed out", some=("request_id", "timeout")),
+    _kind("exit", "error", "Runtime exited", some=("request_id", "error_type")),
 )
 """Every line that `read` makes fields of is of at least one of these kinds."""
 
+_OUT_OF_MEMORY = "Runtime.OutOfMemory"
 _TIMED_OUT = re.compile(
     r"(?:RequestId: )?(?:\S+Z )?(\S+)(?: Error:)? Task timed out after ([0-9]+(?:[.][0-9]+)?) seconds"
 )
 _EXITED = re.compile(r"RequestId: (\S+) Error: Runtime exited (?:with error: )?([^\n]+)(?:\n(\S+))?")
 
 
-def read(text: str) -> dict[str, Any] | None:
-    """Return the fields of a line; None for one that Lambda did not write. Times are in ms, sizes in bytes."""
+def read(text: str) -> Reading | None:
+    """Return what a line says; None for one that Lambda did not write. Times are in ms, sizes in bytes."""
     reader = _READERS.get(text.split(" ", 1)[0].split("\t", 1)[0])
     if reader:
         return reader(text)
     if found := _TIMED_OUT.match(text):
         seconds = float(found[2])
-        return _fields(
+        return _reading(
             "timeout", "error", f"timed out after {seconds:g} s", request_id=found[1], timeout=round(seconds * 1_000, 3)
         )
     if found := _EXITED.match(text):
-        message = f"the runtime process ended: {found[2]}"
+        reason = "out of memory" if found[3] == _OUT_OF_MEMORY else "the runtime process ended"
         kind = {"error_type": found[3]} if found[3] else {}
-        return _fields("exit", "error", message, request_id=found[1], **kind)
+        return _reading("exit", "error", f"{reason}: {found[2]}", request_id=found[1], **kind)
     return None
 
 
-def _invocation(type_: str, message: str) -> Callable[[str], dict[str, Any] | None]:
-    def reader(text: str) -> dict[str, Any] | None:
-        words = text.split(" ")
-        if len(words) < 3 or words[1] != "RequestId:":
-            return None
-        return _fields(type_, "info", message, request_id=words[2])
+def _invocation(type_: str, words: str) -> Callable[[str], Reading | None]:
+    def reader(text: str) -> Reading | None:
+        _, name, request_id, *_ = [*text.split(" "), "", ""]
+        return _reading(type_, "info", words, request_id=request_id) if name == "RequestId:" else None
 
     return reader
 
 
-def _report(type_: str) -> Callable[[str], dict[str, Any] | None]:
-    def reader(text: str) -> dict[str, Any] | None:
+def _report(type_: str) -> Callable[[str], Reading | None]:
+    def reader(text: str) -> Reading | None:
         found: dict[str, Any] = {}
         for part in re.split(r"[\t\n]", text.split(" ", 1)[1]):
             name, _, value = part.partition(": ")
@@ -113,15 +121,15 @@ def _report(type_: str) -> Callable[[str], dict[str, Any] | None]:
             return None
         if "init" in found or "restore" in found:
             found["cold"] = True
-        return _fields(type_, "error" if _failed(found) else "info", _summed_up(found), **found)
+        return _reading(type_, "error" if _failed(found) else "info", _summed_up(found), **found)
 
     return reader
 
 
-def _plain(type_: str, message: str) -> Callable[[str], dict[str, Any] | None]:
-    def reader(text: str) -> dict[str, Any] | None:
+def _plain(type_: str, words: str) -> Callable[[str], Reading | None]:
+    def reader(text: str) -> Reading | None:
         rest = " ".join(text.split()[1:])
-        return _fields(type_, "info", f"{message} ({rest})" if rest else message)
+        return _reading(type_, "info", f"{words} ({rest})" if rest else words)
 
     return reader
 
@@ -138,8 +146,8 @@ _READERS: Final = {
 }
 
 
-def _fields(type_: str, level: str, message: str, **others: Any) -> dict[str, Any]:
-    return {"type": f"platform.{type_}", "level": level, "message": message, **others}
+def _reading(type_: str, level: str, words: str, **others: Any) -> Reading:
+    return Reading({"type": f"platform.{type_}", "level": level, **others}, words)
 
 
 def _failed(found: Mapping[str, Any]) -> bool:
@@ -149,7 +157,7 @@ def _failed(found: Mapping[str, Any]) -> bool:
 def _summed_up(found: Mapping[str, Any]) -> str:
     """Say what a report says, what matters most first."""
     parts = []
-    if found.get("error_type") == "Runtime.OutOfMemory":
+    if found.get("error_type") == _OUT_OF_MEMORY:
         parts.append("out of memory")
     elif _failed(found):
         failed = "timed out" if found["outcome"] == "timeout" else "failed"

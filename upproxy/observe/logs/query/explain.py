@@ -14,8 +14,7 @@ def explain(node: Node, origin: Mapping[str, str] | None = None) -> str:
     lines = [f"The query means: {str(node) or 'every line'}"]
     for number, one in enumerate(pattern.patterns):
         lines.append(f"{'and' if number else 'CloudWatch is asked'} for: {'every line' if one == EVERYTHING else one}")
-    lines.append(
-        f"What comes back is tested here by the whole query{', for CloudWatch leaves out:' if pattern.local else '.'}"
-    )
+    missing = "; CloudWatch could not be asked for:" if pattern.local else "."
+    lines.append(f"What comes back is tested here by the whole query{missing}")
     lines += [f"  {condition} ({reason})" for condition, reason in dict.fromkeys(pattern.local)]
     return "\n".join(lines)

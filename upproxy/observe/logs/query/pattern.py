@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from upproxy.observe.logs.platform import KINDS, SOME
 from upproxy.observe.logs.query.evaluate import meaning, text_of
@@ -41,20 +41,57 @@ def compile_pattern(node: Node, origin: Mapping[str, str] | None = None) -> Patt
     origin = origin or {}
     compiler = _Compiler(origin)
     condition = compiler.condition(node)
-    texts = _texts(node, origin)
-    if condition is None or texts is None:
-        if condition is not None:
-            compiler.local.append((str(node), "lines that are no JSON can be meant as well"))
-        return Pattern((EVERYTHING,), tuple(compiler.local))
-    return Pattern((f"{{ {condition} }}", *([texts] if texts else [])), tuple(compiler.local))
+    words = _words(node, origin)
+    local = compiler.local
+    if condition and words is None:
+        local = [*local, (str(node), "lines that are no JSON can be meant as well")]
+    if not condition or words is None:
+        return Pattern((EVERYTHING,), tuple(local))
+    return Pattern((f"{{ {condition} }}", *([words] if words else [])), tuple(local))
 
 
-def _texts(node: Node, origin: Mapping[str, str]) -> str | None:
+# --- lines that are no JSON -------------------------------------------------------------------------------------------
+
+
+def _words(node: Node, origin: Mapping[str, str]) -> str | None:
     """Return the pattern for lines that are no JSON: "" where the query keeps none of them, None for any text."""
-    if _verdict(node, {**origin, "message": SOME}) is not False:
+    words = _needed(node, {**origin, "message": SOME})
+    if words is None:
         return None
-    markers = [kind.marker for kind in KINDS if _verdict(node, {**origin, **kind.fields}) is not False]
-    return " ".join(f'?"{marker}"' for marker in markers) if len(markers) != 1 else f'"{markers[0]}"'
+    chosen = dict.fromkeys(words)
+    for kind in KINDS:
+        words = _needed(node, {**origin, **kind.fields, "message": SOME})
+        chosen.update(dict.fromkeys((kind.markers[-1],) if words is None else words))
+    for kind in KINDS:  # what the words of all reports find, those of cold starts need not
+        if any(marker in chosen for marker in kind.markers[:-1]):
+            chosen.pop(kind.markers[-1], None)
+    if len(chosen) == 1:
+        return f'"{next(iter(chosen))}"'
+    pattern = " ".join(f'?"{word}"' for word in chosen)
+    return pattern if len(pattern) <= LONGEST else None
+
+
+def _needed(node: Node, fields: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return words of which a text with these fields must have at least one to be kept; None where it need not."""
+    if _verdict(node, fields) is False:
+        return ()
+    match node:
+        case Comparison(("message",), "=" | "in" | "contains" as operator, values):
+            longest = tuple(_longest(value, whole=operator == "contains") for value in values)
+            return longest if all(longest) else None
+        case And(parts):
+            found = [words for part in parts if (words := _needed(part, fields)) is not None]
+            return min(found, key=len) if found else None
+        case Or(parts):
+            alternatives = [_needed(part, fields) for part in parts]
+            return None if None in alternatives else tuple(word for words in alternatives for word in words or ())
+    return None
+
+
+def _longest(value: Value, *, whole: bool) -> str:
+    """Return the longest part of a value that can be a word of a pattern."""
+    pieces = (value.written,) if isinstance(value, Number) else ("*".join(value.pieces),) if whole else value.pieces
+    return max((part for piece in pieces for part in _UNSPEAKABLE.split(piece.strip())), key=len)
 
 
 def _verdict(node: Node, fields: Mapping[str, Any]) -> bool | None:
@@ -71,43 +108,47 @@ def _verdict(node: Node, fields: Mapping[str, Any]) -> bool | None:
     return decisive if decisive in verdicts else None if None in verdicts else not decisive
 
 
+# --- lines that are JSON ----------------------------------------------------------------------------------------------
+
+
 class _Compiler:
-    """Makes the condition on JSON. None stands for one that every line fulfils."""
+    """Makes conditions on JSON, as lists of alternatives. None stands for what every line fulfils."""
 
     def __init__(self, origin: Mapping[str, str]) -> None:
         self._origin = origin
         self.local: list[tuple[str, str]] = []
 
-    def condition(self, node: Node) -> str | None:
-        """Return the condition of a whole query, of as many of its parts as there is room for."""
-        parts = node.parts if isinstance(node, And) else (node,)
+    def condition(self, node: Node) -> str:
+        """Return the condition of a whole query, of as many of its parts as there is room for; "" for none."""
         taken: list[str] = []
-        for part in parts:
-            condition = self._condition(part, kept=True)
-            if condition is None or condition in taken:
+        for part in node.parts if isinstance(node, And) else (node,):
+            alternatives = self._alternatives(part, kept=True)
+            if alternatives is None:
                 continue
-            if len(f"{{ {' && '.join([*taken, condition])} }}") > LONGEST:
+            longer = list(dict.fromkeys([*taken, _any(alternatives)]))
+            if len(f"{{ {' && '.join(longer)} }}") > LONGEST:
                 self.local.append((str(part), f"a pattern has at most {LONGEST:,} characters"))
             else:
-                taken.append(condition)
-        return " && ".join(taken) or None
+                taken = longer
+        return " && ".join(taken)
 
-    def _condition(self, node: Node, *, kept: bool) -> str | None:
-        """Return the condition of lines that a node keeps, or does not keep."""
+    def _alternatives(self, node: Node, *, kept: bool) -> list[str] | None:
+        """Return what lines fulfil that a node keeps, or does not keep."""
         match node:
             case Not(part):
-                return self._condition(part, kept=not kept)
+                return self._alternatives(part, kept=not kept)
             case Comparison():
                 if kept:
                     return self._comparison(node)
                 self.local.append((str(Not(node)), "CloudWatch cannot ask for lines without a field, or with another"))
                 return None
-        conditions = [self._condition(part, kept=kept) for part in node.parts]
+        parts = [self._alternatives(part, kept=kept) for part in node.parts]
+        known = [part for part in parts if part is not None]
         if isinstance(node, And) is kept:
-            return _joined(" && ", [one for one in conditions if one is not None])
-        return None if None in conditions else _joined(" || ", [one for one in conditions if one is not None])
+            return _all(known)
+        return [one for part in known for one in part] if len(known) == len(parts) else None
 
-    def _comparison(self, node: Comparison) -> str | None:
+    def _comparison(self, node: Comparison) -> list[str] | None:
         path, operator, values = node.path, node.operator, node.values
         known = self._origin.get(str(path[0])) if len(path) == 1 else None
         if known is not None and meaning(operator, values)(known):
@@ -118,53 +159,54 @@ class _Compiler:
             return None
         match operator:
             case "=" | "in":
-                return _joined(" || ", [one for value in values for one in self._equal(node, selector, value)])
+                return [one for value in values for one in self._equal(node, selector, value)]
             case "!=" | "not in":
-                return _joined(" && ", [self._different(node, selector, value) for value in values])
+                return _all([self._different(node, selector, value) for value in values])
             case "contains":
                 value = values[0]
                 part = value.written if isinstance(value, Number) else "*".join(value.pieces)
-                return _joined(" || ", self._equal(node, selector, Text(("", part, "") if part else ("", ""))))
+                return self._equal(node, selector, Text(("", part, "") if part else ("", "")))
         limit = values[0]
         if isinstance(limit, Text):
             self.local.append((str(node), "CloudWatch has no order of texts"))
-            return f"{selector} = *"
-        return f"{selector} {operator} {_decimal(limit)}"
+            return [f"{selector} = *"]
+        return [f"{selector} {operator} {_decimal(limit)}"]
 
     def _equal(self, node: Comparison, selector: str, value: Value) -> list[str]:
         if isinstance(value, Number):
             return [f"{selector} = {_decimal(value)}", f'{selector} = "{value.written}"']
-        conditions = [f"{selector} = {self._text(node, value)}"]
+        alternatives = [f"{selector} = {self._text(node, value)[0]}"]
         # Whether a text of a pattern is compared with numbers is not documented, so they are named too.
-        if _NUMBER.fullmatch(value.pieces[0]) and len(value.pieces) == 1:
-            conditions.append(f"{selector} = {value.pieces[0]}")
+        if len(value.pieces) == 1 and _NUMBER.fullmatch(value.pieces[0]):
+            alternatives.append(f"{selector} = {value.pieces[0]}")
         elif len(value.pieces) > 1 and _OF_NUMBERS.issuperset("".join(value.pieces)):
-            conditions += _numbers(selector)
-        return conditions + [f"{selector} IS {word.upper()}" for word in ("true", "false") if value.matches(word)]
+            alternatives += _numbers(selector)
+        return alternatives + [f"{selector} IS {word.upper()}" for word in ("true", "false") if value.matches(word)]
 
-    def _different(self, node: Comparison, selector: str, value: Value) -> str:
+    def _different(self, node: Comparison, selector: str, value: Value) -> list[str]:
+        booleans = [f"{selector} IS TRUE", f"{selector} IS FALSE"]
         if isinstance(value, Number):
-            others = [f"{selector} != {_decimal(value)}", f'{selector} != "{value.written}"']
-        else:
-            text, exact = _text(value)
-            if not exact:
-                self.local.append((str(node), _INEXACT))
-            others = [f"{selector} != {text}" if exact else f"{selector} = *", *_numbers(selector)]
-        return _joined(" || ", [*others, f"{selector} IS TRUE", f"{selector} IS FALSE"]) or ""
+            return [f"{selector} != {_decimal(value)}", f'{selector} != "{value.written}"', *booleans]
+        text, exact = self._text(node, value)
+        return [f"{selector} != {text}" if exact else f"{selector} = *", *_numbers(selector), *booleans]
 
-    def _text(self, node: Comparison, value: Text) -> str:
+    def _text(self, node: Comparison, value: Text) -> tuple[str, bool]:
         text, exact = _text(value)
         if not exact:
-            self.local.append((str(node), _INEXACT))
-        return text
+            self.local.append((str(node), "a pattern has wildcards only at the ends of a text, and no quotes in it"))
+        return text, exact
 
 
-_INEXACT: Final = "a pattern has wildcards at the ends of a text only, and no quotes in it"
+def _any(alternatives: list[str]) -> str:
+    unique = list(dict.fromkeys(alternatives))
+    return unique[0] if len(unique) == 1 else f"({' || '.join(unique)})"
 
 
-def _joined(by: str, conditions: list[str]) -> str | None:
-    unique = list(dict.fromkeys(conditions))
-    return unique[0] if len(unique) == 1 else f"({by.join(unique)})" if unique else None
+def _all(parts: list[list[str]]) -> list[str] | None:
+    unique = list(dict.fromkeys(map(_any, parts)))
+    if len(unique) < 2:
+        return parts[0] if unique else None
+    return [f"({' && '.join(unique)})"]
 
 
 def _numbers(selector: str) -> list[str]:

@@ -105,7 +105,7 @@ def _invocation(type_: str, words: str) -> Callable[[str], Reading | None]:
 def _report(type_: str) -> Callable[[str], Reading | None]:
     def reader(text: str) -> Reading | None:
         found: dict[str, Any] = {}
-        for part in re.split(r"[\t\n]", text.split(" ", 1)[1]):
+        for part in re.split(r"[\t\n]", text.partition(" ")[2]):
             name, _, value = part.partition(": ")
             if name == "RequestId":
                 found["request_id"] = value

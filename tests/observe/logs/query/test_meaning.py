@@ -208,7 +208,7 @@ def meant(node, fields):
     return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[node.operator]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(trees_and_messages(), ORIGINS)
 def test_the_evaluator_keeps_what_the_tree_means(both, origin):
     tree, message = both
@@ -216,7 +216,7 @@ def test_the_evaluator_keeps_what_the_tree_means(both, origin):
     assert predicate(tree)(fields) is meant(tree, fields)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(trees_and_messages(), ORIGINS)
 def test_cloudwatch_never_drops_what_the_query_keeps(both, origin):
     tree, message = both
@@ -296,7 +296,7 @@ def test_what_is_not_kept(query, fields):
     assert predicate(tree)(fields) is meant(tree, fields) is False
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(TREES)
 @example(And(()))
 def test_a_printed_tree_parses_to_itself(tree):
@@ -322,7 +322,7 @@ def refusal(text):
     return None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(SOUP | st.text() | st.text(alphabet="()!=<>&|\"'*.,[]\\ aor1not", max_size=40))
 def test_any_text_is_a_query_or_an_error_that_points_into_it(text):
     if error := refusal(text):

@@ -93,7 +93,7 @@ STANDARD = {*sys.stdlib_module_names, "compression"}  # the latter from Python 3
 
 @pytest.mark.parametrize("module", sorted(FILES))
 def test_foreign_libraries_have_one_home(module):
-    homes = {"yaml": "config", "aiohttp": "local", "boto3": "aws", "botocore": "aws"}
+    homes = {"yaml": "config", "lark": "observe", "aiohttp": "local", "boto3": "aws", "botocore": "aws"}
     for imported in FILES[module]:
         root = imported.partition(".")[0]
         if root in homes:

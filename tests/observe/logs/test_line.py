@@ -166,6 +166,16 @@ def test_any_other_text_is_a_message(text):
             {"type": "platform.exit", "level": "error", "request_id": ID, "error_type": "Runtime.ExitError"},
             "the runtime process ended: without providing a reason",
         ),
+        (
+            f"RequestId: {ID} Process exited before completing request",
+            {"type": "platform.exit", "level": "error", "request_id": ID},
+            "the runtime process ended: before completing request",
+        ),
+        (
+            "TELEMETRY\tName: agent\tState: Subscribed\tTypes: [Platform]",
+            {"type": "platform.telemetrySubscription", "level": "info"},
+            "telemetry is subscribed to (Name: agent State: Subscribed Types: [Platform])",
+        ),
     ],
 )
 def test_lines_of_lambda(text, fields, words):
@@ -192,9 +202,15 @@ def test_what_is_said_of_a_kind_holds_for_its_lines():
         "RESTORE_REPORT Restore Duration: 1 ms",
         "RESTORE_START Runtime Version: python:3.13",
         "INIT_START",
+        "EXTENSION\tName: agent",
+        "LOGS\tName: agent",
+        "TELEMETRY\tName: agent",
+        f"RequestId: {ID} Process exited before completing request",
     ]
     for text in (*reports, *others, *(read_recorded(event).text for event in RECORDED)):
-        if reading := platform.read(text):
+        reading = platform.read(text)
+        assert reading or text.startswith("{")
+        if reading:
             assert any(is_of(kind, text, reading.fields) for kind in platform.KINDS), text
 
 

@@ -65,8 +65,11 @@ KINDS: Final = (
     _kind("initStart", "info", "INIT_START"),
     _kind("restoreStart", "info", "RESTORE_START"),
     _kind("extension", "info", "EXTENSION"),
+    _kind("logsSubscription", "info", "LOGS"),
+    _kind("telemetrySubscription", "info", "TELEMETRY"),
     _kind("timeout", "error", "Task timed out", some=("request_id", "timeout")),
     _kind("exit", "error", "Runtime exited", some=("request_id", "error_type")),
+    _kind("exit", "error", "Process exited", some=("request_id", "error_type")),
 )
 """Every line that `read` makes fields of is of at least one of these kinds."""
 
@@ -74,7 +77,7 @@ _OUT_OF_MEMORY = "Runtime.OutOfMemory"
 _TIMED_OUT = re.compile(
     r"(?:RequestId: )?(?:\S+Z )?(\S+)(?: Error:)? Task timed out after ([0-9]+(?:[.][0-9]+)?) seconds"
 )
-_EXITED = re.compile(r"RequestId: (\S+) Error: Runtime exited (?:with error: )?([^\n]+)(?:\n(\S+))?")
+_EXITED = re.compile(r"RequestId: (\S+) (?:Error: Runtime|Process) exited (?:with error: )?([^\n]+)(?:\n(\S+))?")
 
 
 def read(text: str) -> Reading | None:
@@ -143,6 +146,8 @@ _READERS: Final = {
     "INIT_START": _plain("initStart", "initialisation started"),
     "RESTORE_START": _plain("restoreStart", "restoring started"),
     "EXTENSION": _plain("extension", "extension"),
+    "LOGS": _plain("logsSubscription", "logs are subscribed to"),
+    "TELEMETRY": _plain("telemetrySubscription", "telemetry is subscribed to"),
 }
 
 

@@ -92,6 +92,8 @@ PLATFORM_LINES = st.sampled_from(
         "INIT_REPORT Init Duration: 9999.97 ms\tPhase: init\tStatus: timeout\n",
         "INIT_REPORT Init Duration: 120.5 ms\tPhase: init\n",
         "RESTORE_REPORT Restore Duration: 542.71 ms\n",
+        f"RequestId: {ID} Process exited before completing request",
+        "LOGS\tName: agent\tState: Subscribed\tTypes: [Function]",
         "EXTENSION\tName: agent\tState: Ready\tEvents: [INVOKE, SHUTDOWN]",
     ]
 ) | st.builds(

@@ -71,7 +71,7 @@ def test_cloudwatch_is_asked_for_all_of_them(query):
             "error",
             (
                 '{ ($.level = "error" || $.level = "ERROR" || $.level = "Error") }',
-                '?"Status:" ?"INIT_REPORT" ?"RESTORE_REPORT" ?"Task timed out" ?"Runtime exited"',
+                '?"Status:" ?"INIT_REPORT" ?"RESTORE_REPORT" ?"Task timed out" ?"Runtime exited" ?"Process exited"',
             ),
         ),
         ("production method = GET", ('{ $.method = "GET" }',)),

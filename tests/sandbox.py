@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from concurrent.futures import Future
 
+import boto3
 import pytest
 
 from upproxy.cli.sandbox import interpreter
@@ -104,6 +105,7 @@ def aws(sandbox, monkeypatch):
     for name, value in sandbox.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers the key of the sandbox before
     yield sandbox
     sandbox.clear()
 

@@ -140,11 +140,9 @@ def _ssm(operation, parameters, arns):
 
 
 def _cloudformation(operation, parameters, arns):
-    name = parameters.get("StackName") or parameters.get("ChangeSetName")
+    name = parameters.get("StackName")
     if not name:
         yield ANY
-    elif ":changeSet/" in name:
-        yield arns.of("cloudformation", f"stack/{parameters['StackName']}/id")
     else:
         yield name if name.startswith("arn:") else arns.of("cloudformation", f"stack/{name}/id")
 

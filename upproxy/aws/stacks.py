@@ -75,7 +75,7 @@ class Stacks:
             raise _busy(error) from None
 
         def look() -> dict[str, Any] | None:
-            found = self._change_set(made["Id"])
+            found = self._change_set(made["StackId"], made["Id"])
             return None if found["Status"].endswith(("_PENDING", "_IN_PROGRESS")) else found
 
         found = wait(look, f"what would change in {name}", timeout=PROPOSAL_TIMEOUT, report=report, longest=1.0)
@@ -91,10 +91,10 @@ class Stacks:
         if CHANGE_SET in self.change_sets(name):
             self._cloudformation.call("DeleteChangeSet", StackName=name, ChangeSetName=CHANGE_SET)
 
-    def execute(self, change_set: str) -> None:
+    def execute(self, stack_id: str, change_set: str) -> None:
         """Begin to do what a change set, by its id, says. Raises Conflict where the stack has changed since."""
         try:
-            self._cloudformation.call("ExecuteChangeSet", ChangeSetName=change_set)
+            self._cloudformation.call("ExecuteChangeSet", StackName=stack_id, ChangeSetName=change_set)
         except InvalidRequest as error:
             raise _busy(error) from None
         except NotFound as error:
@@ -129,10 +129,10 @@ class Stacks:
             raise
         return found
 
-    def _change_set(self, change_set: str) -> dict[str, Any]:
+    def _change_set(self, stack_id: str, change_set: str) -> dict[str, Any]:
         whole: dict[str, Any] = {"Changes": []}
         for page in self._cloudformation.pages(
-            "DescribeChangeSet", ChangeSetName=change_set, IncludePropertyValues=True
+            "DescribeChangeSet", StackName=stack_id, ChangeSetName=change_set, IncludePropertyValues=True
         ):
             whole = {**page, "Changes": [*whole["Changes"], *page.get("Changes", ())]}
         return whole

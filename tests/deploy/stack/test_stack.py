@@ -225,7 +225,7 @@ def executed(cloudformation, *looks):
     """From the first event on: the status and the new events of each look."""
     old = event("Old", "CREATE_COMPLETE")
     answer(cloudformation, "describe_stack_events", StackEvents=[old])
-    cloudformation.add_response("execute_change_set", {}, {"ChangeSetName": CHANGE_SET})
+    cloudformation.add_response("execute_change_set", {}, {"StackName": ID, "ChangeSetName": CHANGE_SET})
     told = [old]
     for status, *new in looks:
         describe(cloudformation, status)

@@ -252,7 +252,7 @@ class Stack:
                 f"Run `upproxy deploy {self.names.stage}` first.",
             )
         progress = Progress(self._stacks, changes.stack_id, report)
-        self._stacks.execute(changes.change_set)
+        self._stacks.execute(changes.stack_id, changes.change_set)
         status = self._followed(progress, self._what, report)
         if status in _DONE:
             return

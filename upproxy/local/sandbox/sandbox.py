@@ -153,8 +153,9 @@ class Sandbox:
         try:
             caller = check(request.headers, request.query_string, self._hosts, self.key)
         except Denied as denied:
-            refused = answer("", ApiError("AccessDeniedException", str(denied), 403), request_id)
-            return _response(refused)
+            unknown = Caller.of(request.headers, request.query_string)
+            error = ApiError("AccessDeniedException", str(denied), 403)
+            return _response(answer(unknown.service if unknown else "", error, request_id))
         body = await request.content.read() if request.body_exists else b""
         call = self._call(caller, request, body)
         self.calls.append(call)

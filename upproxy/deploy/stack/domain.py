@@ -23,6 +23,7 @@ def domain(config: Config, facts: Facts) -> Part:
     """Return the domain, what it leads to, and its records where its zone is in the account."""
     settings = config.settings
     key = (settings.path or "").strip("/")
+    rest = config.endpoint.kind == "rest_api"
     resources = {
         DOMAIN: resource(
             "ApiGatewayV2::DomainName",
@@ -38,9 +39,9 @@ def domain(config: Config, facts: Facts) -> Part:
         ),
         "DomainMapping": resource(
             "ApiGatewayV2::ApiMapping",
-            ApiId=reference(gateway.API),
+            ApiId=reference(gateway.REST_API if rest else gateway.HTTP_API),
             DomainName=reference(DOMAIN),
-            Stage=reference(gateway.STAGE),
+            Stage=reference(gateway.REST_STAGE if rest else gateway.HTTP_STAGE),
             ApiMappingKey=key or None,
         ),
     }

@@ -17,10 +17,11 @@ from upproxy.config.settings import Throttle
 from upproxy.deploy.names import ALIAS, Names
 from upproxy.deploy.stack.facts import Facts, Part, arn, attribute, log_group, reference, resource, substituted
 
-API = "Api"
-STAGE = "ApiStage"
+# Each kind has logical ids of its own, since CloudFormation never changes the type of what is there under one.
+HTTP_API, HTTP_STAGE = "HttpApi", "HttpApiStage"
+REST_API, REST_STAGE = "RestApi", "RestApiStage"
+_DEPLOYMENT = "RestApiDeployment"
 _LOGS = "ApiLogs"
-_DEPLOYMENT = "ApiDeployment"
 _FIELDS = {
     "time": "requestTimeEpoch",
     "request_id": "requestId",
@@ -44,42 +45,44 @@ def http_api(config: Config, names: Names, facts: Facts) -> Part:
     throttle = config.settings.throttle
     return Part(
         {
-            API: resource("ApiGatewayV2::Api", Name=names.function, ProtocolType="HTTP", IpAddressType="dualstack"),
-            "ApiIntegration": resource(
+            HTTP_API: resource(
+                "ApiGatewayV2::Api", Name=names.function, ProtocolType="HTTP", IpAddressType="dualstack"
+            ),
+            "HttpApiIntegration": resource(
                 "ApiGatewayV2::Integration",
-                ApiId=reference(API),
+                ApiId=reference(HTTP_API),
                 IntegrationType="AWS_PROXY",
                 IntegrationUri=facts.alias,
                 PayloadFormatVersion="2.0",
                 TimeoutInMillis=HTTP_API_TIMEOUT * 1000,
             ),
-            "ApiRoute": resource(
+            "HttpApiRoute": resource(
                 "ApiGatewayV2::Route",
-                ApiId=reference(API),
+                ApiId=reference(HTTP_API),
                 RouteKey="$default",
                 AuthorizationType=_authorization(config),
-                Target=substituted("integrations/${ApiIntegration}"),
+                Target=substituted("integrations/${HttpApiIntegration}"),
             ),
-            STAGE: resource(
+            HTTP_STAGE: resource(
                 "ApiGatewayV2::Stage",
-                ApiId=reference(API),
+                ApiId=reference(HTTP_API),
                 StageName="$default",
                 AutoDeploy=True,
                 AccessLogSettings=_access_log(_HTTP_FORMAT),
                 DefaultRouteSettings=_limits(throttle) if throttle else None,
             ),
             _LOGS: log_group(config, names.gateway_log_group),
-            "ApiPermission": _permission(facts, "*/$default"),
+            "ApiPermission": _permission(facts, HTTP_API, "*/$default"),
         },
-        {"Url": substituted("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/")},
+        {"Url": substituted("https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}/")},
     )
 
 
 def rest_api(config: Config, names: Names, facts: Facts) -> Part:
     """Return a REST API that hands all requests to the alias and passes on its replies while they are made."""
     methods = {
-        "ApiRootMethod": _method(config, facts, attribute(API, "RootResourceId")),
-        "ApiProxyMethod": _method(config, facts, reference("ApiProxy")),
+        "RestApiRootMethod": _method(config, facts, attribute(REST_API, "RootResourceId")),
+        "RestApiProxyMethod": _method(config, facts, reference("RestApiProxy")),
     }
     api = resource(
         "ApiGateway::RestApi",
@@ -89,8 +92,8 @@ def rest_api(config: Config, names: Names, facts: Facts) -> Part:
     )
     proxy = resource(
         "ApiGateway::Resource",
-        RestApiId=reference(API),
-        ParentId=attribute(API, "RootResourceId"),
+        RestApiId=reference(REST_API),
+        ParentId=attribute(REST_API, "RootResourceId"),
         PathPart="{proxy+}",
     )
     # A deployment is a copy of what is there when it is made, and is only made under a name that is new.
@@ -98,7 +101,7 @@ def rest_api(config: Config, names: Names, facts: Facts) -> Part:
     throttle = config.settings.throttle
     stage = resource(
         "ApiGateway::Stage",
-        RestApiId=reference(API),
+        RestApiId=reference(REST_API),
         DeploymentId=reference(deployment),
         StageName=ALIAS,
         AccessLogSetting=_access_log(_REST_FORMAT) if facts.gateway_logs else None,
@@ -106,18 +109,18 @@ def rest_api(config: Config, names: Names, facts: Facts) -> Part:
     )
     return Part(
         {
-            API: api,
-            "ApiProxy": proxy,
+            REST_API: api,
+            "RestApiProxy": proxy,
             **methods,
             deployment: {
-                **resource("ApiGateway::Deployment", RestApiId=reference(API)),
+                **resource("ApiGateway::Deployment", RestApiId=reference(REST_API)),
                 "DependsOn": sorted(methods),
             },
-            STAGE: stage,
+            REST_STAGE: stage,
             **({_LOGS: log_group(config, names.gateway_log_group)} if facts.gateway_logs else {}),
-            "ApiPermission": _permission(facts, "*/*/*"),
+            "ApiPermission": _permission(facts, REST_API, "*/*/*"),
         },
-        {"Url": substituted("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${ApiStage}/")},
+        {"Url": substituted("https://${RestApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${RestApiStage}/")},
     )
 
 
@@ -128,7 +131,7 @@ def _method(config: Config, facts: Facts, parent: Any) -> dict[str, Any]:
     )
     return resource(
         "ApiGateway::Method",
-        RestApiId=reference(API),
+        RestApiId=reference(REST_API),
         ResourceId=parent,
         HttpMethod="ANY",
         AuthorizationType=_authorization(config),
@@ -156,11 +159,11 @@ def _access_log(format_: dict[str, str]) -> dict[str, Any]:
     return {"DestinationArn": arn("logs", f"log-group:${{{_LOGS}}}"), "Format": json.dumps(format_)}
 
 
-def _permission(facts: Facts, source: str) -> dict[str, Any]:
+def _permission(facts: Facts, api: str, source: str) -> dict[str, Any]:
     return resource(
         "Lambda::Permission",
         FunctionName=facts.alias,
         Action="lambda:InvokeFunction",
         Principal="apigateway.amazonaws.com",
-        SourceArn=arn("execute-api", f"${{Api}}/{source}"),
+        SourceArn=arn("execute-api", f"${{{api}}}/{source}"),
     )

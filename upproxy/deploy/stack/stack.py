@@ -76,7 +76,7 @@ class Stack:
         """Return the stack as it is. Raises NotOurs and AwsError."""
         found = self._find()
         wanted = self._template()
-        if found is None:
+        if found is None or found["StackStatus"] == _REVIEW:
             return Seen("", (), {}, wanted is None, tuple(self._gathered.entries(None)))
         outputs = _outputs(found)
         return Seen(

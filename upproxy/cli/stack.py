@@ -27,8 +27,8 @@ _VALUE = 40  # characters of a value that are shown
 def command() -> None:
     """Plan, make, look at and delete what a stage has in CloudFormation.
 
-    That is what rarely changes: gateways, domains, DNS records, the warmer, alarms. The stage is staging unless another
-    is named.
+    That is what rarely changes: gateways, domains, DNS records, the warmer, alarms. `upproxy deploy` brings it up to
+    date too. The stage is staging unless another is named.
     """
 
 
@@ -42,7 +42,7 @@ def _plan(call: Call, name: str | None) -> None:
     """
     output = call.output
     described = []
-    for stack in _stacks(_opened(call, name), output):
+    for stack in _told(_opened(call, name), output):
         with stack.plan(output.note) as changes:
             described.append(_described(stack, changes))
             if not output.as_json:
@@ -62,7 +62,7 @@ def _apply(call: Call, name: str | None) -> None:
     """
     output = call.output
     stage = _opened(call, name)
-    stacks = _stacks(stage, output)
+    stacks = _told(stage, output)
     applied = [_described(stack, changes) for stack, changes in apply(output, stacks, show=not output.as_json)]
     seen = {stack: stack.look() for stack in stacks}
     if output.as_json:
@@ -82,7 +82,7 @@ def _status(call: Call, name: str | None) -> None:
     """Show what there is, and whether it is still what up.yml says."""
     output = call.output
     stage = _opened(call, name)
-    seen = {stack: stack.look() for stack in _stacks(stage, output)}
+    seen = {stack: stack.look() for stack in _stacks(stage)}
     if output.as_json:
         output.document({"stacks": [_status_of(stage, stack, found) for stack, found in seen.items()]})
     for stack, found in seen.items():
@@ -111,7 +111,7 @@ def _delete(call: Call, name: str | None) -> None:
     if not output.confirm(f"Delete {names.function} in {regions}, with its logs and its variables?"):
         raise CommandError("stopped, and nothing was deleted")
     records: list[Entry] = []
-    for stack in _stacks(stage, output):
+    for stack in _stacks(stage):
         records += stack.delete(output.note)
     left = removal.remove(stage.session, names, stage.regions, output.note)
     for one in left:
@@ -154,19 +154,22 @@ def _opened(call: Call, name: str | None) -> Stage:
     return stages.opened(call)
 
 
-def _stacks(stage: Stage, output: Output) -> list[Stack]:
-    """Return the stacks of all regions, and tell what people should know of them."""
+def _stacks(stage: Stage) -> list[Stack]:
+    """Return the stacks of all regions."""
     from upproxy.deploy.stack.stack import Stack
 
-    config = stage.config
-    for warning in config.warnings:
-        output.warn(warning)
-    if config.endpoint.why:
-        output.note(config.endpoint.why)
-    stacks = [
-        Stack(stage.session, config, stage.names, region, leads=region == stage.regions[0]) for region in stage.regions
+    return [
+        Stack(stage.session, stage.config, stage.names, region, leads=region == stage.regions[0])
+        for region in stage.regions
     ]
-    for warning in (warning for stack in stacks for warning in stack.warnings):
+
+
+def _told(stage: Stage, output: Output) -> list[Stack]:
+    """Return the stacks of all regions, and tell what people should know before they are changed."""
+    stacks = _stacks(stage)
+    if stage.config.endpoint.why:
+        output.note(stage.config.endpoint.why)
+    for warning in (*stage.config.warnings, *(warning for stack in stacks for warning in stack.warnings)):
         output.warn(warning)
     return stacks
 

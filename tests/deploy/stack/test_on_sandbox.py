@@ -92,6 +92,17 @@ def test_a_feature_comes_and_goes(made, feature):
     assert left() == NOTHING
 
 
+def test_a_stack_that_was_looked_at_before_has_its_certificate(made):
+    stack = made("domain")
+    assert not stack.look().current
+    applied(stack)
+    domain = boto3.client("apigatewayv2", region_name=REGION).get_domain_name(DomainName="shop.example")
+    [certificate] = boto3.client("acm", region_name=REGION).list_certificates()["CertificateSummaryList"]
+    assert domain["DomainNameConfigurations"][0]["CertificateArn"] == certificate["CertificateArn"]
+    stack.delete(lambda _: None)
+    assert left() == NOTHING
+
+
 def test_one_takes_the_place_of_the_other(made):
     below = FEATURES["domain_below"] + "lambda: {tags: {team: shop}}\n"  # those of "all": moto cannot change a domain's
     for feature in ("http_api", "rest_api_throttled", "all", below, "warm_window", "warm", "alerts"):

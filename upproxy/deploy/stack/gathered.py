@@ -33,9 +33,12 @@ class Gathered:
         self._certificates = certificates
         self.requested = Requested(certificates, names, config.settings.domain or "")
 
-    @cached_property
+    @property
     def facts(self) -> Facts:
-        """The facts. Raises DeployError for a zone or certificate that cannot be used, and AwsError."""
+        """The facts, with the certificate as soon as there is one.
+
+        Raises DeployError for a zone or certificate that cannot be used, and AwsError.
+        """
         return Facts(
             region=self._region,
             alias=alias_of(self._names),

@@ -11,7 +11,7 @@ from upproxy.config.document import Document
 from upproxy.config.errors import ConfigError, Path, Problem
 from upproxy.config.settings import Settings, StageSettings
 from upproxy.config.validate import validate
-from upproxy.config.values import EXPECTED, STAGE, STAGES, WRITTEN_AS_TEXT
+from upproxy.config.values import EXPECTED, LONGEST_FUNCTION, STAGE, STAGES, WRITTEN_AS_TEXT
 
 
 def resolve(document: Document, stage: str) -> StageSettings:
@@ -33,7 +33,7 @@ def resolve(document: Document, stage: str) -> StageSettings:
             path = ("stages", name, *problem.path)
             if path in document or problem.path not in inherited:
                 problems.append(Problem(problem.message, path, document.line(path)))
-    problems += _shared_domains(document, resolved)
+    problems += [*_shared_domains(document, resolved), *_long_names(document, resolved)]
     if problems:
         raise ConfigError(file=document.file, problems=sorted(problems, key=lambda problem: problem.line))
     check_stage(stage, list(resolved))
@@ -73,6 +73,15 @@ def _shared_domains(document: Document, stages: dict[str, StageSettings]) -> Ite
             if owner != stage:
                 path = ("stages", stage, "domain")
                 yield Problem(f"expected a domain of its own; {owner} has {settings.domain}", path, document.line(path))
+
+
+def _long_names(document: Document, stages: dict[str, StageSettings]) -> Iterator[Problem]:
+    """Go through stages whose functions would have names that Lambda does not take."""
+    for stage, settings in stages.items():
+        if len(f"{settings.name}-{stage}") > LONGEST_FUNCTION:
+            path = ("stages", stage)
+            said = f"expected a shorter name, since {settings.name}-{stage} has more than {LONGEST_FUNCTION} characters"
+            yield Problem(said, path, document.line(path))
 
 
 def check_stage(stage: str, known: list[str]) -> None:

@@ -67,6 +67,9 @@ EXPECTED = {
 UNSHOWN = ("auth",)
 """Keys below which no value is shown that is wrong: it may be a secret in a place that is not for it."""
 
+LONGEST_FUNCTION = 64
+"""Characters that the name of a function may have on Lambda."""
+
 STAGES = ("development", "staging", "production")
 """The stages that exist without being named."""
 

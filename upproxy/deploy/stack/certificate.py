@@ -17,6 +17,7 @@ VALIDATION_TIMEOUT = 60.0  # seconds until ACM says how it wants to be shown who
 ISSUE_TIMEOUT = 300.0  # seconds that issuing may take once the record is there
 _TTL = 300  # seconds
 _WAITING = "PENDING_VALIDATION"
+_LEAVE_OUT = "Leave `cert` out, and one is requested."
 
 Report = Callable[[str], None]
 
@@ -139,13 +140,12 @@ def given(certificates: Certificates, arn: str, region: str) -> str:
     there = arn.split(":")[3]
     if there != region:
         raise DeployError(
-            f"`cert` is a certificate in {there}, and a gateway in {region} needs one of its own region",
-            "Leave `cert` out, and one is requested.",
+            f"`cert` is a certificate in {there}, and a gateway in {region} needs one of its own region", _LEAVE_OUT
         )
     found = certificates.find(arn)
     status = found["Status"] if found else "not there"
     if status != "ISSUED":
-        raise DeployError(f"the certificate {arn} cannot be used: it is {status.replace('_', ' ').lower()}")
+        raise DeployError(f"the certificate {arn} cannot be used: it is {status.replace('_', ' ').lower()}", _LEAVE_OUT)
     return arn
 
 

@@ -34,6 +34,7 @@ from upproxy.deploy.wanted import Account
 IAM = known_to_iam()
 WHERE = Account("aws", ACCOUNT)
 NAMES = Names("shop", "staging")
+CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/0a1b2c3d"
 FEATURES = {
     "plain": "",
     "own role": "lambda: {role: 'arn:aws:iam::123456789012:role/shop'}",
@@ -43,7 +44,7 @@ FEATURES = {
     "http_api": "endpoint: http_api",
     "rest_api": "endpoint: rest_api",
     "domain": "stages: {staging: {domain: shop.example}}",
-    "own certificate": "stages: {staging: {domain: shop.example, zone: false, cert: 'arn:aws:acm:x'}}",
+    "own certificate": f"stages: {{staging: {{domain: shop.example, zone: false, cert: '{CERTIFICATE}'}}}}",
     "dns": "dns: {shop.example: [{name: mail.shop.example, type: MX, value: [10 mx.example]}]}",
     "warm": "warm: {count: 3}",
     "alerts": "alerts: [{metric: http.latency, statistic: p95, threshold: 1500}]",
@@ -154,6 +155,7 @@ def test_what_is_not_configured_is_not_allowed(of):
         assert action not in plain
     assert "lambda:CreateFunctionUrlConfig" not in actions_of(of("http_api"))
     assert not {"acm:RequestCertificate", "route53:ChangeResourceRecordSets"} & actions_of(of("own certificate"))
+    assert allowed(of("own certificate"), Need("acm:DescribeCertificate", CERTIFICATE))
     assert "iam:CreateRole" not in actions_of(of("own role"))
 
 
@@ -237,7 +239,7 @@ def test_all_at_once_is_too_long_and_is_counted(of):
 def test_long_names_are_covered(tmp_path):
     """Names that are too long are cut, and what begins like them is ours."""
     (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
-    name = "a" * 48
+    name = "a" * 39
     (tmp_path / "up.yml").write_text(f"name: {name}\nwarm: {{count: 1}}\nstages: {{{'b' * 24}: {{}}}}\n")
     names = Names(name, "b" * 24)
     found = statements(config.load(str(tmp_path), "b" * 24), WHERE, [REGION])

@@ -69,6 +69,8 @@ def statements(config: Config, account: Account, regions: Sequence[str]) -> list
         found += _gateway(settings, here)
     if settings.domain and settings.cert is None:
         found += _certificate(here)
+    elif settings.domain and settings.cert is not None:
+        found.append(_allow("Certificate", {"acm": "DescribeCertificate"}, [settings.cert]))
     if (settings.domain and settings.zone is not False) or settings.dns:
         found += _records(settings, here)
     if warming(settings):

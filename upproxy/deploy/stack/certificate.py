@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from upproxy.aws.certificates import Certificates
@@ -111,7 +112,8 @@ class Requested:
     def _give_up_failed(self, report: Report) -> None:
         for one in self._own(self._domain):
             report(f"delete the certificate that came to nothing ({one.get('FailureReason') or one['Status']})")
-            self._certificates.delete(one["CertificateArn"])
+            with suppress(Conflict):  # one that has expired may be in use, until the stack has the next
+                self._certificates.delete(one["CertificateArn"])
 
     def _entries(self, arn: str) -> list[Entry] | None:
         found = self._certificates.find(arn)  # not known everywhere at once

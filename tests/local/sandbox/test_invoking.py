@@ -3,6 +3,7 @@
 import base64
 import collections
 import json
+import os
 import time
 
 import boto3
@@ -155,3 +156,23 @@ def test_a_url_initialises_a_function_again_that_did_not_start(client, upload):
     source = zipped("def handler(event, context):\n    return 'here'\n")
     client.update_function_code(FunctionName="broken", ZipFile=source)
     assert fetch(url) == (200, "here")
+
+
+def test_code_is_unpacked_once_and_deleted_when_nothing_runs_from_it(client, upload, sandbox):  # noqa: F811
+    upload("first", NUMBERED + "# shared\n")
+    upload("second", NUMBERED + "# shared\n")
+    folder = os.path.join(sandbox.sandbox._folder, "code")
+    digest = client.get_function_configuration(FunctionName="first")["CodeSha256"]
+    place = os.path.join(folder, digest.replace("/", "_").replace("+", "-").rstrip("="))
+    invoke(client, "first")
+    inode = os.stat(place).st_ino
+    invoke(client, "second")
+    assert os.stat(place).st_ino == inode
+    client.update_function_code(FunctionName="first", ZipFile=zipped("def handler(event, context):\n    return 1\n"))
+    assert invoke(client, "first")[1] == 1
+    assert invoke(client, "second")[1]["version"] == "$LATEST"
+    client.update_function_code(FunctionName="second", ZipFile=zipped("def handler(event, context):\n    return 2\n"))
+    until = time.monotonic() + 30
+    while os.path.exists(place) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not os.path.exists(place)

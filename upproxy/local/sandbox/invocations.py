@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
-import shutil
 import uuid
-import zipfile
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -23,6 +20,7 @@ from upproxy.local.runtime_process import StartFailed
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.functions import Functions, Version
 from upproxy.local.sandbox.logs import Logs
+from upproxy.local.sandbox.unpacked import Unpacked
 from upproxy.local.watchdog import Watchdog
 
 TASK = "/var/task"
@@ -46,12 +44,12 @@ class Done(NamedTuple):
 
 @dataclass
 class _Running:
-    """A version that runs: its fleet, and the logs of its last invocations by request id."""
+    """A version that runs: its fleet, the hash of its code, and the logs of its last invocations by request id."""
 
     fleet: Fleet
+    digest: str
     revision: str
     reports: dict[str, asyncio.Future[str]] = field(default_factory=dict)
-    before: list[str] = field(default_factory=list)
 
 
 class Invocations:
@@ -71,6 +69,7 @@ class Invocations:
     ) -> None:
         self._logs = logs
         self._folder = folder
+        self._unpacked = Unpacked(os.path.join(folder, "code"))
         self._watchdog = watchdog
         self._python = python
         self._runtime = runtime
@@ -78,7 +77,7 @@ class Invocations:
         self._scaling = scaling
         self._log = log
         self._running: dict[tuple[str, str, str], _Running] = {}
-        self._fleets: set[Fleet] = set()  # those that are being closed, too
+        self._fleets: dict[Fleet, str] = {}  # with the hashes of their code; those that are being closed, too
         self._tasks: set[asyncio.Task[Any]] = set()
         self.functions: Functions
 
@@ -126,7 +125,7 @@ class Invocations:
             running = self._running[key]
             if version is None or running.revision != _revision(version):
                 del self._running[key]
-                self._retire(running.fleet)
+                self._retire(running)
             elif (scaling := self._scaled(version)) != running.fleet.scaling:
                 again = scaling.provisioned != running.fleet.scaling.provisioned
                 running.fleet.scaling = scaling
@@ -159,8 +158,8 @@ class Invocations:
                 logs=lambda stream: self._stream(version, stream),
                 guard=self._watchdog,
             )
-            self._fleets.add(fleet)
-            self._running[key] = _Running(fleet, _revision(version))
+            self._fleets[fleet] = version.configuration["CodeSha256"]
+            self._running[key] = _Running(fleet, version.configuration["CodeSha256"], _revision(version))
         return self._running[key]
 
     def _scaled(self, version: Version) -> Scaling:
@@ -181,10 +180,11 @@ class Invocations:
     def _forget(self, version: Version) -> None:
         running = self._running.pop((version.region, version.name, version.number), None)
         if running is not None:
-            self._retire(running.fleet)
+            self._retire(running)
 
-    def _retire(self, fleet: Fleet) -> None:
-        """Close a fleet when the requests that it has are answered."""
+    def _retire(self, running: _Running) -> None:
+        """Close the fleet of what no longer runs, when the requests that it has are answered."""
+        fleet = running.fleet
 
         async def drain() -> None:
             with suppress(TimeoutError):
@@ -192,7 +192,9 @@ class Invocations:
                     for instance in fleet.instances:
                         await instance.unclaimed.wait()
             await fleet.close()
-            self._fleets.discard(fleet)
+            del self._fleets[fleet]
+            if running.digest not in self._fleets.values():
+                await self._unpacked.drop(running.digest)
 
         self._spawn(drain())
 
@@ -213,7 +215,7 @@ class Invocations:
             raise Failure(f"the sandbox runs Python alone, and not {runtime}")
         minor = runtime.removeprefix("python")
         python = await self._python(minor)
-        task = await asyncio.to_thread(self._unzip, version)
+        task = await self._unpacked.unpack(version)
         programs = self._programs(minor, python)
         own = {name: value.replace(TASK, task) for name, value in configuration["Environment"]["Variables"].items()}
         runner = (python, "-u", RUNNER, str(configuration["Handler"]))  # what is printed is logged before the reply
@@ -243,23 +245,6 @@ class Invocations:
         path = os.path.join(folder, "python3")
         if not os.path.lexists(path):
             os.symlink(python, path)
-        return folder
-
-    def _unzip(self, version: Version) -> str:
-        """Unpack a version's code, once, and return the folder."""
-        name = version.configuration["CodeSha256"].replace("/", "_").replace("+", "-").rstrip("=")
-        folder = os.path.join(self._folder, "code", name)
-        if not os.path.isdir(folder):
-            aside = f"{folder}.{uuid.uuid4().hex}"
-            with zipfile.ZipFile(io.BytesIO(version.code)) as archive:
-                archive.extractall(aside)  # zipfile keeps members below the folder
-                for info in archive.infolist():
-                    if mode := info.external_attr >> 16 & 0o777:
-                        os.chmod(os.path.join(aside, info.filename), mode)
-            try:
-                os.rename(aside, folder)
-            except OSError:  # another one was first
-                shutil.rmtree(aside, ignore_errors=True)
         return folder
 
     def _spawn(self, coroutine: Any) -> None:

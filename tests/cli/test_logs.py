@@ -51,11 +51,11 @@ def test_lines_as_people_read_them(run, client):
     assert "status=404 tenant=x" in hello
     assert "2026-01-31" in hello
     assert "plain \\x1b]0;title\\x07" in plain
-    assert "cold start" in cold
-    assert "init_ms=584.5 duration_ms=1.5 memory_mb=80" in cold
+    assert "cold start took 584.5 ms" in cold
+    assert "80 of 512 MB used request_id=a" in cold
     everything = run("logs", "-v").out.splitlines()
     assert len(everything) == 6
-    assert "START RequestId: a" in everything[0]
+    assert "invocation started request_id=a" in everything[0]
 
 
 def test_lines_as_json(run, client):

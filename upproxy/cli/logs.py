@@ -69,12 +69,12 @@ def command(call: Call, *, follow: bool, since: int | None) -> None:
 
 def _show(call: Call, portions: Iterable[list[Event]]) -> int:
     """Print events, each portion at once, so that an interruption cuts no line off; return how many lines it were."""
-    from upproxy.observe.logs.lines import line
+    from upproxy.observe.logs.entry import entry
 
     shown = 0
     write = _json if call.json else _readable
     for events in portions:
-        lines = [found for event in events if (found := line(event, everything=call.verbose)) is not None]
+        lines = [found for event in events if (found := entry(event, everything=call.verbose)) is not None]
         if lines:
             write(call.output, lines)
             shown += len(lines)
@@ -87,9 +87,10 @@ def _json(output: Output, lines: list[dict[str, object]]) -> None:
 
 def _readable(output: Output, lines: list[dict[str, object]]) -> None:
     from upproxy.local.console import Console
+    from upproxy.observe.logs.entry import brief
 
     text = io.StringIO()
     console = Console(text, readable=True, coloured=output.coloured(), hidden=_HIDDEN)
     for line in lines:
-        console.entry(line)
+        console.entry(brief(line))
     output.text(text.getvalue().encode("utf-8", "backslashreplace").decode())

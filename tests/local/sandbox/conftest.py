@@ -26,6 +26,12 @@ def zipped(source, name="app.py"):
     return packed.getvalue()
 
 
+@pytest.fixture(autouse=True)
+def own_session(monkeypatch):
+    """Keep boto3 from going on with the credentials of another module's sandbox."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+
 @pytest.fixture
 def role(aws):
     iam = boto3.client("iam")

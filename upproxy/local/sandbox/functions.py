@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import json
 import random
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from upproxy.local.environment import ACCOUNT, LATEST
+from upproxy.local.sandbox.configuration import SETTINGS, Document, coded, configured, granted, lasting, now
 from upproxy.local.sandbox.delays import Delays
 from upproxy.local.sandbox.errors import ApiError
 
@@ -27,14 +26,6 @@ ENVIRONMENT_LIMIT = 4096  # bytes of all variables as JSON
 ZIP_LIMIT = 52_428_800  # bytes of a zip that is sent with the call
 CONCURRENCY = 1_000  # of the account
 RESERVED_LEFT = 100  # of it that no function may reserve
-
-Document = dict[str, Any]
-
-# What of a request becomes configuration as it is, with its default.
-_SETTINGS: dict[str, Any] = {
-    "Runtime": None, "Role": None, "Handler": None, "Description": "", "Timeout": 3, "MemorySize": 128,
-}  # fmt: skip
-_VOLATILE = ("Description", "LastModified", "RevisionId", "Version", "FunctionArn", "State", "LastUpdateStatus")
 
 
 @dataclass
@@ -74,6 +65,7 @@ class Function:
     aliases: dict[str, Document] = field(default_factory=dict)
     urls: dict[str, Document] = field(default_factory=dict)
     policies: dict[str, list[Document]] = field(default_factory=dict)
+    policy_revisions: dict[str, str] = field(default_factory=dict)
     provisioned: dict[str, int] = field(default_factory=dict)
     reserved: int | None = None
     published: int = 0
@@ -160,7 +152,7 @@ class Functions:
             "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": [], "VpcId": "", "Ipv6AllowedForDualStack": False},
             "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
             "RuntimeVersionConfig": {"RuntimeVersionArn": f"arn:aws:lambda:{region}::runtime:{'0' * 64}"},
-            **_SETTINGS, **_configured(wanted), **_coded(code),
+            **SETTINGS, **configured(wanted), **coded(code),
         }  # fmt: skip
         self._check(configuration)
         version = Version(configuration, code)
@@ -174,7 +166,7 @@ class Functions:
     def configure(self, region: str, name: str, wanted: Document) -> Document:
         """Change a configuration: UpdateFunctionConfiguration. Raises ApiError."""
         latest = self._changeable(region, name, wanted.get("RevisionId"))
-        configuration = {**latest.configuration, **_configured(wanted)}
+        configuration = {**latest.configuration, **configured(wanted)}
         self._check(configuration)
         latest.configuration.update(configuration)
         return self._updated(latest)
@@ -185,7 +177,7 @@ class Functions:
         latest.code = self._code(region, wanted)
         if wanted.get("Architectures"):
             latest.configuration["Architectures"] = wanted["Architectures"]
-        latest.configuration.update(_coded(latest.code))
+        latest.configuration.update(coded(latest.code))
         return self._updated(latest)
 
     def publish(self, region: str, name: str, wanted: Document) -> Document:
@@ -199,7 +191,7 @@ class Functions:
                 "InvalidParameterValueException", f"{message} Please try again with the CodeSHA256 in $LATEST."
             )
         last = function.versions.get(str(function.published))
-        if last is not None and _lasting(last.configuration) == _lasting(latest.configuration):
+        if last is not None and lasting(last.configuration) == lasting(latest.configuration):
             return last.configuration
         function.published += 1
         number = str(function.published)
@@ -265,7 +257,9 @@ class Functions:
     def delete_alias(self, region: str, name: str, alias: str) -> None:
         """Delete an alias with what belongs to it."""
         function = self.find(region, name)
-        for kept in (function.aliases, function.urls, function.policies, function.provisioned):
+        for kept in (
+            function.aliases, function.urls, function.policies, function.policy_revisions, function.provisioned,
+        ):  # fmt: skip
             kept.pop(alias, None)
         self._changed(region, name)
 
@@ -273,25 +267,29 @@ class Functions:
         """Add a statement to the policy of a function or alias: AddPermission. Raises ApiError."""
         function = self.find(region, name)
         self.resolve(region, name, qualifier)
+        _check_revision(wanted.get("RevisionId"), function.policy_revisions.get(qualifier))
         statements = function.policies.setdefault(qualifier, [])
         sid = wanted["StatementId"]
         if any(one["Sid"] == sid for one in statements):
             message = f"The statement id ({sid}) provided already exists."
             raise ApiError("ResourceConflictException", message, HTTPStatus.CONFLICT)
         arn = ":".join(filter(None, (function_arn(region, name), qualifier)))
-        statement = _statement(wanted, arn)
+        statement = granted(wanted, arn)
         statements.append(statement)
+        function.policy_revisions[qualifier] = str(uuid.uuid4())
         self._changed(region, name)
         return statement
 
-    def remove_permission(self, region: str, name: str, qualifier: str, sid: str) -> None:
+    def remove_permission(self, region: str, name: str, qualifier: str, sid: str, revision: str | None) -> None:
         """Remove a statement: RemovePermission. Raises ApiError."""
         function = self.find(region, name)
+        _check_revision(revision, function.policy_revisions.get(qualifier))
         statements = function.policies.get(qualifier, [])
         left = [one for one in statements if one["Sid"] != sid]
         if len(left) == len(statements):
             raise ApiError("ResourceNotFoundException", f"Statement {sid} is not found in resource policy.", 404)
         function.policies[qualifier] = left
+        function.policy_revisions[qualifier] = str(uuid.uuid4())
         self._changed(region, name)
 
     def reserve(self, region: str, name: str, count: int | None) -> None:
@@ -354,7 +352,7 @@ class Functions:
         return latest
 
     def _updated(self, latest: Version) -> Document:
-        latest.configuration["LastModified"] = _now()
+        latest.configuration["LastModified"] = now()
         latest.touch()
         self._settle(latest, "LastUpdateStatus", "InProgress", "Successful", self._delays.update)
         self._changed(latest.region, latest.name)
@@ -424,57 +422,3 @@ def _check_revision(given: str | None, current: str | None) -> None:
             "retrieve the latest Revision Id"
         )
         raise ApiError("PreconditionFailedException", message, HTTPStatus.PRECONDITION_FAILED)
-
-
-def _configured(wanted: Mapping[str, Any]) -> Document:
-    """Return what of a request belongs to the configuration, in the shape in which AWS shows it."""
-    made: Document = {key: wanted[key] for key in _SETTINGS if wanted.get(key) is not None}
-    made["LastModified"] = _now()
-    if (environment := wanted.get("Environment")) is not None:
-        made["Environment"] = {"Variables": dict(environment.get("Variables") or {})}
-    if (storage := wanted.get("EphemeralStorage")) is not None:
-        made["EphemeralStorage"] = storage
-    if (snapstart := wanted.get("SnapStart")) is not None:
-        made["SnapStart"] = {"ApplyOn": snapstart["ApplyOn"], "OptimizationStatus": "Off"}
-    if (vpc := wanted.get("VpcConfig")) is not None:
-        subnets, groups = vpc.get("SubnetIds") or [], vpc.get("SecurityGroupIds") or []
-        made["VpcConfig"] = {
-            "SubnetIds": subnets, "SecurityGroupIds": groups, "VpcId": "vpc-0a1b2c3d" if subnets else "",
-            "Ipv6AllowedForDualStack": False,
-        }  # fmt: skip
-    if (layers := wanted.get("Layers")) is not None:
-        made["Layers"] = [{"Arn": arn, "CodeSize": 1} for arn in layers]
-    if (logging := wanted.get("LoggingConfig")) is not None:
-        made["LoggingConfig"] = {"LogFormat": "Text", **logging}
-    return made
-
-
-def _coded(code: bytes) -> Document:
-    return {"CodeSha256": base64.b64encode(hashlib.sha256(code).digest()).decode(), "CodeSize": len(code)}
-
-
-def _lasting(configuration: Document) -> Document:
-    return {key: value for key, value in configuration.items() if key not in _VOLATILE}
-
-
-def _statement(wanted: Document, arn: str) -> Document:
-    principal = wanted["Principal"]
-    conditions: dict[str, dict[str, str]] = {}
-    for key, operator, name in (
-        ("SourceArn", "ArnLike", "AWS:SourceArn"),
-        ("SourceAccount", "StringEquals", "AWS:SourceAccount"),
-        ("PrincipalOrgID", "StringEquals", "aws:PrincipalOrgID"),
-        ("FunctionUrlAuthType", "StringEquals", "lambda:FunctionUrlAuthType"),
-        ("InvokedViaFunctionUrl", "Bool", "lambda:InvokedViaFunctionUrl"),
-    ):
-        if (value := wanted.get(key)) is not None:
-            conditions.setdefault(operator, {})[name] = str(value).lower() if isinstance(value, bool) else value
-    whom = principal if principal == "*" else {"Service" if principal.endswith(".amazonaws.com") else "AWS": principal}
-    return {
-        "Sid": wanted["StatementId"], "Effect": "Allow", "Principal": whom, "Action": wanted["Action"], "Resource": arn,
-        **({"Condition": conditions} if conditions else {}),
-    }  # fmt: skip
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")

@@ -6,14 +6,14 @@ import base64
 import json
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qs, unquote
 
 from upproxy.local.sandbox import eventstream
+from upproxy.local.sandbox.configuration import Document
 from upproxy.local.sandbox.errors import Answer, ApiError
-from upproxy.local.sandbox.functions import CONCURRENCY, Document, Function, Functions, function_arn, split_name
+from upproxy.local.sandbox.functions import CONCURRENCY, Function, Functions, function_arn, split_name
 from upproxy.local.sandbox.invocations import Invocations
 from upproxy.local.sources.source import LAMBDA_PAYLOAD
 
@@ -224,14 +224,19 @@ class LambdaApi:
 
     def _policy(self, request: Request) -> tuple[int, Document]:
         self._functions.resolve(request.region, request.name, request.qualifier)
-        statements = self._function(request).policies.get(request.qualifier)
+        function = self._function(request)
+        statements = function.policies.get(request.qualifier)
+        revision = function.policy_revisions.get(request.qualifier)
         if not statements:
             raise ApiError("ResourceNotFoundException", "The resource you requested does not exist.", 404)
         policy = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
-        return HTTPStatus.OK, {"Policy": json.dumps(policy), "RevisionId": str(uuid.uuid4())}
+        return HTTPStatus.OK, {"Policy": json.dumps(policy), "RevisionId": revision}
 
     def _remove_permission(self, request: Request) -> tuple[int, None]:
-        self._functions.remove_permission(request.region, request.name, request.qualifier, request.part("sid"))
+        revision = request.query.get("RevisionId")
+        self._functions.remove_permission(
+            request.region, request.name, request.qualifier, request.part("sid"), revision
+        )
         return HTTPStatus.NO_CONTENT, None
 
     # --- Function URLs

@@ -153,9 +153,10 @@ class Sandbox:
         try:
             caller = check(request.headers, request.query_string, self._hosts, self.key)
         except Denied as denied:
-            unknown = Caller.of(request.headers, request.query_string)
+            claimed = Caller.of(request.headers, request.query_string)
             error = ApiError("AccessDeniedException", str(denied), 403)
-            return _response(answer(unknown.service if unknown else "", error, request_id))
+            refused = answer(claimed.service if claimed is not None else "", error, request_id)
+            return _response(refused)
         body = await request.content.read() if request.body_exists else b""
         call = self._call(caller, request, body)
         self.calls.append(call)

@@ -65,6 +65,10 @@ def needs_of(service: str, operation: str, parameters: Mapping[str, Any], region
     tags = parameters.get("Tags") or parameters.get("tags") or {}
     pairs = tags.items() if isinstance(tags, Mapping) else [(tag["Key"], tag["Value"]) for tag in tags]
     context = tuple(sorted((f"aws:RequestTag/{key}", (str(value),)) for key, value in pairs))
+    if operation == "ChangeResourceRecordSets":
+        records = (change["ResourceRecordSet"]["Name"] for change in parameters["ChangeBatch"]["Changes"])
+        names = tuple(name.rstrip(".").lower() for name in records)
+        context = (("route53:ChangeResourceRecordSetsNormalizedRecordNames", names),)
     resources = list(RESOURCES[service](operation, parameters, _Arns(region, account)))
     for resource in resources:
         yield Need(action_of(service, operation), resource, context)

@@ -18,6 +18,8 @@ from tests.deploy.permissions import (
     refused,
     unused,
 )
+from tests.deploy.stack.configurations import FEATURES as STACKS
+from tests.deploy.stack.configurations import configuration, facts
 from upproxy import config
 from upproxy.aws.actions import action_of
 from upproxy.aws.artefacts import Artefacts
@@ -29,6 +31,7 @@ from upproxy.deploy import policy
 from upproxy.deploy.environment import Variables
 from upproxy.deploy.names import Names, bucket
 from upproxy.deploy.policy import MOST, document, length, needs_stack, statements
+from upproxy.deploy.stack.template import template
 from upproxy.deploy.wanted import Account
 
 IAM = known_to_iam()
@@ -126,7 +129,7 @@ def test_everything_is_of_this_app_stage_account_and_region(of):
             assert account in (ACCOUNT, ""), arn
             if service == "s3":
                 assert resource.startswith(f"upproxy-{ACCOUNT}-{REGION}")
-                assert resource.endswith(("/shop/*", REGION))
+                assert resource.endswith(("/shop-staging/*", REGION))
             elif service not in ("acm", "route53", "apigateway") and feature != "own role" and "GatewayRole" not in sid:
                 assert re.search(rf"shop[-/]staging(-?[*]|[:/]|$|-(warmer|schedule)-{REGION}$)", resource), arn
 
@@ -170,7 +173,7 @@ def test_several_regions(of):
     found = of(regions=("eu-central-1", "us-east-1"))
     for region in ("eu-central-1", "us-east-1"):
         assert allowed(found, Need("lambda:UpdateAlias", f"arn:aws:lambda:{region}:{ACCOUNT}:function:shop-staging"))
-        assert allowed(found, Need("s3:PutObject", f"arn:aws:s3:::upproxy-{ACCOUNT}-{region}/shop/x.zip"))
+        assert allowed(found, Need("s3:PutObject", f"arn:aws:s3:::upproxy-{ACCOUNT}-{region}/shop-staging/x.zip"))
     assert not allowed(found, Need("lambda:UpdateAlias", f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:shop-staging"))
 
 
@@ -196,7 +199,7 @@ def test_other_stages_and_apps_are_out_of_reach(of):
         )
     for path in ("/upproxy/shop/production/AB", "/upproxy/shop/staging2/AB", "/upproxy/shopstaging"):
         assert not allowed(found, Need("ssm:GetParameter", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{path}")), path
-    assert not allowed(found, Need("s3:GetObject", f"arn:aws:s3:::upproxy-{ACCOUNT}-{REGION}/other/x.zip"))
+    assert not allowed(found, Need("s3:GetObject", f"arn:aws:s3:::upproxy-{ACCOUNT}-{REGION}/shop-production/x.zip"))
 
 
 def test_certificates_and_records_of_others_are_out_of_reach(of):
@@ -265,18 +268,6 @@ def test_what_our_modules_call_is_allowed_and_nothing_else_is_in_it(of, aws):
     assert left == {"logs:FilterLogEvents"}
 
 
-STACKS = {
-    "http_api": "ApiGatewayV2::Api ApiGatewayV2::Integration ApiGatewayV2::Route ApiGatewayV2::Stage Logs::LogGroup "
-    "Lambda::Permission",
-    "rest_api": "ApiGateway::RestApi ApiGateway::Resource ApiGateway::Method ApiGateway::Deployment ApiGateway::Stage "
-    "Logs::LogGroup Lambda::Permission",
-    "domain": "ApiGatewayV2::DomainName ApiGatewayV2::ApiMapping ApiGateway::DomainName ApiGateway::BasePathMapping "
-    "Route53::RecordSet",
-    "dns": "Route53::RecordSet",
-    "warm": "Lambda::Function IAM::Role Scheduler::Schedule Logs::LogGroup",
-    "alerts": "CloudWatch::Alarm SNS::Topic SNS::Subscription",
-}
-"""What a stack has for each feature."""
 NEVER = re.compile(
     r"^(elasticfilesystem|s3files|firehose|kms|s3):"  # file systems, delivery streams, keys, code and APIs from S3
     r"|RolePolicy$|PermissionsBoundary$"  # policies of AWS's own, boundaries
@@ -288,13 +279,54 @@ NEVER = re.compile(
 """What resource types ask for on behalf of properties that no stack of ours has, or to list what is there."""
 
 
-@pytest.mark.parametrize("feature", STACKS)
-def test_what_cloudformation_calls_for_a_stack_is_allowed(of, feature):
+@pytest.fixture(params=STACKS)
+def stack(request, tmp_path):
+    """Return a configuration of each feature of the stack, and its resources in CloudFormation's template."""
+    found = configuration(tmp_path, STACKS[request.param])
+    names = Names(found.name, found.stage)
+    return statements(found, WHERE, [REGION]), template(found, names, facts(found))["Resources"].values()
+
+
+def test_what_cloudformation_calls_for_a_stack_is_allowed(stack):
     """By the permissions that AWS's own resource types say they need, but for those of what is never used."""
-    given = {action.lower() for action in actions_of(of(feature))}
-    for kind in STACKS[feature].split():
-        asked = {action for action in asked_by(f"AWS::{kind}") if action.lower() not in given}
+    allowing, resources = stack
+    given = {action.lower() for action in actions_of(allowing)}
+    for kind in {resource["Type"] for resource in resources}:
+        asked = {action for action in asked_by(kind) if action.lower() not in given}
         assert {action for action in asked if not NEVER.search(action)} == set(), kind
+
+
+NAMED = {
+    "AWS::CloudWatch::Alarm": ("AlarmName", "cloudwatch:PutMetricAlarm", "arn:aws:cloudwatch:{}:{}:alarm:{}"),
+    "AWS::IAM::Role": ("RoleName", "iam:CreateRole", "arn:aws:iam::{1}:role/{2}"),
+    "AWS::Lambda::Function": ("FunctionName", "lambda:CreateFunction", "arn:aws:lambda:{}:{}:function:{}"),
+    "AWS::Logs::LogGroup": ("LogGroupName", "logs:CreateLogGroup", "arn:aws:logs:{}:{}:log-group:{}"),
+    "AWS::SNS::Topic": ("TopicName", "sns:CreateTopic", "arn:aws:sns:{}:{}:{}"),
+    "AWS::Scheduler::Schedule": ("Name", "scheduler:CreateSchedule", "arn:aws:scheduler:{}:{}:schedule/default/{}"),
+}
+"""What a stack names itself: by which property, and what making it under this name needs."""
+UNNAMED = ("AWS::ApiGateway", "AWS::Lambda::Permission", "AWS::Route53::RecordSet", "AWS::SNS::Subscription")
+
+
+def test_what_a_stack_has_is_allowed_under_its_names(stack):
+    allowing, resources = stack
+    for resource in resources:
+        kind, properties = resource["Type"], resource["Properties"]
+        if kind in NAMED:
+            name, action, arn = NAMED[kind]
+            assert allowed(allowing, Need(action, arn.format(REGION, ACCOUNT, properties[name]))), properties[name]
+            assert not allowed(allowing, Need(action, arn.format(REGION, ACCOUNT, f"other-{properties[name]}")))
+        else:
+            assert kind.startswith(UNNAMED), f"{kind} is not known here"
+
+
+def test_the_records_of_a_stack_are_allowed(stack):
+    allowing, resources = stack
+    for resource in resources:
+        if resource["Type"] == "AWS::Route53::RecordSet":
+            names = (resource["Properties"]["Name"].rstrip(".").replace("*", r"\052"),)
+            zone = f"arn:aws:route53:::hostedzone/{resource['Properties']['HostedZoneId']}"
+            assert allowed(allowing, Need("route53:ChangeResourceRecordSets", zone, ((policy._RECORDS, names),))), names
 
 
 OF_DOCTOR = {"sts:GetCallerIdentity", "iam:SimulatePrincipalPolicy"}
@@ -339,13 +371,13 @@ def use_everything(session):
     artefacts._s3.call(
         "PutBucketAccelerateConfiguration", **artefacts._where, AccelerateConfiguration={"Status": "Enabled"}
     )
-    artefacts.put("shop/x.zip", EMPTY_ZIP, lambda _: None)
-    assert artefacts.has("shop/x.zip")
-    assert list(artefacts.keys("shop/")) == ["shop/x.zip"]
-    use_functions(session, role, artefacts.reference("shop/x.zip"), tags)
-    upload = artefacts._s3.call("CreateMultipartUpload", **artefacts._where, Key="shop/y.zip")["UploadId"]
-    artefacts._s3.call("AbortMultipartUpload", **artefacts._where, Key="shop/y.zip", UploadId=upload)
-    artefacts.delete("shop/x.zip")
+    artefacts.put("shop-staging/x.zip", EMPTY_ZIP, lambda _: None)
+    assert artefacts.has("shop-staging/x.zip")
+    assert list(artefacts.keys("shop-staging/")) == ["shop-staging/x.zip"]
+    use_functions(session, role, artefacts.reference("shop-staging/x.zip"), tags)
+    upload = artefacts._s3.call("CreateMultipartUpload", **artefacts._where, Key="shop-staging/y.zip")["UploadId"]
+    artefacts._s3.call("AbortMultipartUpload", **artefacts._where, Key="shop-staging/y.zip", UploadId=upload)
+    artefacts.delete("shop-staging/x.zip")
     artefacts.remove()
     variables = Variables(session, REGION, NAMES)
     variables.add("AB", "x", {})

@@ -42,10 +42,9 @@ _BUCKET = """
 _OBJECT = "AbortMultipartUpload DeleteObject GetObject PutObject"
 _PARAMETER = "AddTagsToResource DeleteParameters GetParameter GetParametersByPath ListTagsForResource PutParameter"
 _NETWORK = "DescribeSecurityGroups DescribeSubnets DescribeVpcs"
-_LOOK_AT_STACK = "DeleteStack DescribeStackEvents DescribeStacks GetTemplate ListStackResources"
-_STACK = """
-    CreateChangeSet DeleteChangeSet DescribeChangeSet DescribeStackResources ExecuteChangeSet ListChangeSets
-    TagResource UntagResource"""
+_LEFT_STACK = """
+    DeleteChangeSet DeleteStack DescribeStackEvents DescribeStacks GetTemplate ListChangeSets ListStackResources"""
+_STACK = "CreateChangeSet DescribeChangeSet DescribeStackResources ExecuteChangeSet TagResource UntagResource"
 _GATEWAY = "DELETE GET PATCH POST PUT"
 _GATEWAY_DOMAIN = "AddCertificateToDomain RemoveCertificateFromDomain"
 _SCHEDULE = "CreateSchedule DeleteSchedule GetSchedule UpdateSchedule"
@@ -64,7 +63,7 @@ def statements(config: Config, account: Account, regions: Sequence[str]) -> list
     """Return what the deploys of a stage need in an account, and the commands that look after it and remove it."""
     settings = config.settings
     here = _Place(Names(config.name, config.stage), account, regions)
-    found = [*_release(settings, here), *_kept(config.name, settings, here), _unscoped(settings)]
+    found = [*_release(settings, here), *_kept(settings, here), _unscoped(settings)]
     if _has_gateway(settings):
         found += _gateway(settings, here)
     if settings.domain and settings.cert is None:
@@ -155,7 +154,7 @@ def _release(settings: StageSettings, here: _Place) -> Iterator[Statement]:
 
     groups = [names.log_group]
     groups += [f"/aws/lambda/{here.beside}"] if warms else []
-    groups += [f"/aws/vendedlogs/apis/{names.function}"] if _has_gateway(settings) else []
+    groups += [names.gateway_log_group] if _has_gateway(settings) else []
     # Of the two ARNs that a group has some actions know the one, some the other.
     logs = [f"log-group:{group}{end}" for group in groups for end in ("", ":*")]
     more = " UntagResource" if len(groups) > 1 else ""
@@ -163,16 +162,16 @@ def _release(settings: StageSettings, here: _Place) -> Iterator[Statement]:
 
     if lambda_.layers:
         yield _allow("Layers", {"lambda": "GetLayerVersion"}, lambda_.layers)
-    stack = f"{_LOOK_AT_STACK} {_STACK}" if needs_stack(settings) else _LOOK_AT_STACK
+    stack = f"{_LEFT_STACK} {_STACK}" if needs_stack(settings) else _LEFT_STACK
     yield _allow("Stack", {"cloudformation": stack}, here.each("cloudformation", f"stack/{names.stack}/*"))
 
 
-def _kept(name: str, settings: StageSettings, here: _Place) -> Iterator[Statement]:
+def _kept(settings: StageSettings, here: _Place) -> Iterator[Statement]:
     path = here.names.parameters.rstrip("/")
     yield _allow("Variables", {"ssm": _PARAMETER}, here.each("ssm", f"parameter{path}", f"parameter{path}/*"))
     accelerate = " PutAccelerateConfiguration" if settings.lambda_.accelerate else ""
     yield _allow("Bucket", {"s3": _BUCKET + accelerate}, here.objects(""))
-    yield _allow("Artefacts", {"s3": _OBJECT}, here.objects(f"/{name}/*"))
+    yield _allow("Artefacts", {"s3": _OBJECT}, here.objects(f"/{here.names.function}/*"))
 
 
 def _unscoped(settings: StageSettings) -> Statement:
@@ -192,9 +191,7 @@ def _unscoped(settings: StageSettings) -> Statement:
 
 
 def _gateway(settings: StageSettings, here: _Place) -> Iterator[Statement]:
-    kinds = ["apis"] if settings.endpoint == "http_api" else ["restapis"]
-    if settings.domain:
-        kinds = ["apis", "restapis", "domainnames"]
+    kinds = ["apis" if settings.endpoint == "http_api" else "restapis", *(["domainnames"] if settings.domain else [])]
     # APIs are known by ids that AWS makes up, and what is in one has no tags: nothing tells ours from others.
     paths = [path for kind in [*kinds, "tags"] for path in (f"/{kind}", f"/{kind}/*")]
     actions = f"{_GATEWAY} {_GATEWAY_DOMAIN}" if settings.domain else _GATEWAY

@@ -18,6 +18,7 @@ from upproxy.build import interpreter
 from upproxy.cli.diagnosis import OK, PROBLEM, WARNING, quotas
 from upproxy.cli.frame import main
 from upproxy.config.settings import StageSettings
+from upproxy.deploy.stack.stack import Seen, Stack
 
 SECRET = "hunter2-hunter2"
 ROOMY = {
@@ -72,7 +73,7 @@ def test_all_is_well(aws, here, project, capsys):
     assert {level for level, _, _ in found.values()} == {OK}
     assert list(found) == [
         "upproxy", "project", "app", "python", "credentials", "region", "account", "clock", "concurrency",
-        "code storage", "variables", "permissions",
+        "code storage", "variables", "stack", "permissions",
     ]  # fmt: skip
     assert re.fullmatch("the key ….{4} from the environment", found["credentials"][1])
     assert found["region"][1] == "eu-central-1, by up.yml"
@@ -312,6 +313,37 @@ def test_variables(aws, here, project, capsys):
     assert (status, found["variables"][0]) == (2, PROBLEM)
     assert "the largest are BIG 4,0" in found["variables"][1]
     assert SECRET not in str(found)
+
+
+def seen(status, current):
+    return Seen(status, (), {}, current, ())
+
+
+@pytest.mark.parametrize(
+    ("found_is", "level", "said", "status"),
+    [
+        (seen("", True), OK, "none, and nothing that needs one, in eu-central-1", 0),
+        (seen("", False), OK, "not there yet: `upproxy deploy` makes it, in eu-central-1", 0),
+        (seen("UPDATE_COMPLETE", True), OK, "UPDATE_COMPLETE in eu-central-1, as up.yml asks for it", 0),
+        (seen("UPDATE_COMPLETE", False), WARNING, "and not what up.yml asks for", 0),
+        (seen("UPDATE_IN_PROGRESS", True), WARNING, "UPDATE_IN_PROGRESS in eu-central-1", 0),
+        (seen("UPDATE_ROLLBACK_FAILED", True), PROBLEM, "UPDATE_ROLLBACK_FAILED in eu-central-1", 1),
+    ],
+)
+def test_the_stack(aws, here, project, capsys, found_is, level, said, status):
+    here.setattr(Stack, "look", lambda _: found_is)
+    ended, found = examined(capsys, project)
+    assert (ended, found["stack"][0]) == (status, level)
+    assert said in found["stack"][1]
+
+
+def test_a_stack_that_was_not_made_by_us(aws, here, project, capsys):
+    boto3.client("cloudformation", region_name=REGION).create_stack(
+        StackName="upproxy-shop-staging",
+        TemplateBody=json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}),
+    )
+    status, found = examined(capsys, project)
+    assert (status, found["stack"][0]) == (4, PROBLEM)
 
 
 def test_several_regions(aws, here, project, capsys):

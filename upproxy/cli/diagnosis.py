@@ -28,7 +28,9 @@ from upproxy.config.settings import StageSettings
 from upproxy.config.warm import warming
 from upproxy.deploy import environment, policy
 from upproxy.deploy.environment import VariableError, Variables
+from upproxy.deploy.errors import DeployError
 from upproxy.deploy.names import Names
+from upproxy.deploy.stack.stack import Stack
 from upproxy.deploy.wanted import Account
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
@@ -137,6 +139,7 @@ def _aws(call: Call, found: Config | None) -> Iterator[Finding]:
     for region in regions:
         yield from _quotas(session, region, found.settings)
         yield from _variables(session, region, found)
+        yield from _stack(session, region, found, leads=region == regions[0])
         yield from _permissions(session, region, found, caller)
 
 
@@ -239,6 +242,27 @@ def _variables(session: Session, region: str, found: Config) -> Iterator[Finding
     for name in environment.unset(found.settings, [one.name for one in there]):
         message = f"up.yml refers to ${{{name}}}, which is not set in {region}: the app would not start"
         yield Finding("variables", PROBLEM, message, f"`upproxy env add {name} -s {found.stage}`", status=2)
+
+
+def _stack(session: Session, region: str, found: Config, *, leads: bool) -> Iterator[Finding]:
+    try:
+        seen = Stack(session, found, Names(found.name, found.stage), region, leads=leads).look()
+    except (AwsError, DeployError) as error:
+        yield _failed("stack", error)
+        return
+    said = f"{seen.status} in {region}"
+    if not seen.status:
+        message = "none, and nothing that needs one" if seen.current else "not there yet: `upproxy deploy` makes it"
+        yield Finding("stack", OK, f"{message}, in {region}")
+    elif seen.status.endswith("_FAILED"):
+        yield Finding("stack", PROBLEM, said, "`upproxy stack status` shows what failed.", status=1)
+    elif seen.status.endswith("_IN_PROGRESS"):
+        yield Finding("stack", WARNING, said, "`upproxy stack status` shows how far it is.")
+    elif not seen.current:
+        message = f"{said}, and not what up.yml asks for"
+        yield Finding("stack", WARNING, message, "`upproxy stack plan` shows what would change.")
+    else:
+        yield Finding("stack", OK, f"{said}, as up.yml asks for it")
 
 
 def _permissions(session: Session, region: str, found: Config, caller: str) -> Iterator[Finding]:

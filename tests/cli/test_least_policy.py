@@ -18,6 +18,15 @@ from upproxy.deploy.wanted import Account
 REGION = "us-east-1"
 SECRET = "hunter2-hunter2"
 CLEAN = without_aws(dict(os.environ))
+UP_YML = f"""\
+name: shop
+regions: [{REGION}]
+python: {sys.version_info[0]}.{sys.version_info[1]}
+proxy: {{command: exec python3 app.py}}
+environment: {{KEY: "x-${{API_KEY}}"}}
+lambda: {{concurrency: 20}}
+warm: {{count: 1}}
+"""
 
 
 @pytest.fixture
@@ -48,11 +57,7 @@ def project(tmp_path):
         "        self.end_headers()\n"
         "http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()\n"
     )
-    (tmp_path / "up.yml").write_text(
-        f"name: shop\nregions: [{REGION}]\npython: {sys.version_info[0]}.{sys.version_info[1]}\n"
-        "proxy: {command: exec python3 app.py}\n"
-        "environment: {KEY: 'x-${API_KEY}'}\nlambda: {concurrency: 20}\nwarm: {count: 1}\n"
-    )
+    (tmp_path / "up.yml").write_text(UP_YML)
     return tmp_path
 
 
@@ -68,6 +73,9 @@ def test_every_call_of_a_stage_is_allowed(sandbox, project, monkeypatch, capfdbi
         assert status == 0, err.decode()
         return out.decode()
 
+    def allowing():
+        return statements(config.load(str(project), "staging"), Account("aws", ACCOUNT), [REGION])
+
     with recording(ACCOUNT) as needs:
         run("env", "add", "API_KEY", given=SECRET.encode())
         run("deploy", "--yes")
@@ -75,16 +83,27 @@ def test_every_call_of_a_stage_is_allowed(sandbox, project, monkeypatch, capfdbi
         assert "version" in run("deploy", "--json", "--yes", "-v")
         run("deploys")
         run("rollback", "--json")
-        run("deploy", "--yes", "--dry-run")
         run("prune", "--yes")
+        run("stack", "apply", "--yes")
+        run("stack", "status")
+    assert refused(allowing(), needs) == []
+    done = {need.action for need in needs}
+    assert {
+        "lambda:CreateFunction", "lambda:UpdateAlias", "lambda:CreateFunctionUrlConfig", "iam:PassRole",
+        "ssm:GetParametersByPath", "cloudformation:CreateChangeSet",
+    } <= done  # fmt: skip
+
+    (project / "up.yml").write_text(UP_YML.replace("warm: {count: 1}", "endpoint: http_api"))
+    with recording(ACCOUNT) as needs:
+        run("deploy", "--yes")
+        run("stack", "plan")
+        run("stack", "apply", "--yes")
+        run("deploy", "--yes", "--dry-run")
         run("env", "rm", "API_KEY")
-    assert SECRET.encode() not in shown
-    allowing = statements(config.load(str(project), "staging"), Account("aws", ACCOUNT), [REGION])
-    assert refused(allowing, needs) == []
-    # That it is the deploy which was recorded.
-    assert {"lambda:CreateFunction", "lambda:UpdateAlias", "iam:PassRole", "ssm:GetParametersByPath"} <= {
-        need.action for need in needs
-    }
+        run("stack", "delete", "--yes")
+    assert refused(allowing(), needs) == []
+    assert {"lambda:DeleteFunctionUrlConfig", "lambda:DeleteFunction", "iam:DeleteRole"} <= {n.action for n in needs}
     # That a statement which is missing would be missed.
-    less = [one for one in allowing if one["Sid"] != "WithoutResource"]
-    assert {need.action for need in refused(less, needs)} == {"logs:DescribeLogGroups"}
+    less = [one for one in allowing() if one["Sid"] != "WithoutResource"]
+    assert {need.action for need in refused(less, needs)} == {"acm:ListCertificates", "logs:DescribeLogGroups"}
+    assert SECRET.encode() not in shown

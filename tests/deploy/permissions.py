@@ -19,6 +19,8 @@ import upproxy.aws
 from upproxy.aws.actions import action_of
 
 ANY = "*"
+UNKNOWN = ""
+"""A resource that the call does not name, so that only the action is looked at."""
 
 
 class Need(NamedTuple):
@@ -145,8 +147,8 @@ def _ssm(operation, parameters, arns):
 
 def _cloudformation(operation, parameters, arns):
     name = parameters.get("StackName")
-    if not name:
-        yield ANY
+    if not name:  # a change set by its id, which does not tell the stack that it is of
+        yield UNKNOWN if "ChangeSetName" in parameters else ANY
     else:
         yield name if name.startswith("arn:") else arns.of("cloudformation", f"stack/{name}/id")
 
@@ -187,7 +189,7 @@ def allowed(statements: Iterable[Mapping[str, Any]], need: Need) -> bool:
     """
     return any(
         any(fnmatch.fnmatchcase(need.action.lower(), action.lower()) for action in _listed(statement["Action"]))
-        and any(_matches(need.resource, resource) for resource in _listed(statement["Resource"]))
+        and (need.resource == UNKNOWN or any(_matches(need.resource, one) for one in _listed(statement["Resource"])))
         and _met(statement.get("Condition", {}), dict(need.context))
         for statement in statements
     )

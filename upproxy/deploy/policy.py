@@ -66,10 +66,7 @@ def statements(config: Config, account: Account, regions: Sequence[str]) -> list
     found = [*_release(settings, here), *_kept(settings, here), _unscoped(settings)]
     if _has_gateway(settings):
         found += _gateway(settings, here)
-    if settings.domain and settings.cert is None:
-        found += _certificate(here)
-    elif settings.domain and settings.cert is not None:
-        found.append(_allow("Certificate", {"acm": "DescribeCertificate"}, [settings.cert]))
+    found += _certificates(settings, here)
     if (settings.domain and settings.zone is not False) or settings.dns:
         found += _records(settings, here)
     if warming(settings):
@@ -176,15 +173,13 @@ def _kept(settings: StageSettings, here: _Place) -> Iterator[Statement]:
 
 def _unscoped(settings: StageSettings) -> Statement:
     """Return what knows no resources."""
-    actions = {"lambda": "GetAccountSettings", "logs": "DescribeLogGroups"}
+    actions = {"acm": "ListCertificates", "lambda": "GetAccountSettings", "logs": "DescribeLogGroups"}
     if _has_gateway(settings):
         actions["logs"] += f" {_LOG_DELIVERY}"
     if warming(settings):
         actions["cloudwatch"] = "GetMetricStatistics"
     if settings.lambda_.vpc.subnets:
         actions["ec2"] = _NETWORK
-    if settings.domain and settings.cert is None:
-        actions["acm"] = "ListCertificates"
     if settings.domain or settings.dns:
         actions["route53"] = "ListHostedZones ListHostedZonesByName"
     return _allow("WithoutResource", actions, ["*"])
@@ -204,15 +199,17 @@ def _gateway(settings: StageSettings, here: _Place) -> Iterator[Statement]:
         yield _allow("GatewayRole", {"iam": "CreateServiceLinkedRole"}, [role], gateway)
 
 
-def _certificate(here: _Place) -> Iterator[Statement]:
+def _certificates(settings: StageSettings, here: _Place) -> Iterator[Statement]:
+    """Return what asks for a certificate, and what finds and deletes those of a stage that once had a domain."""
     tags = {APP_TAG: here.names.app, STAGE_TAG: here.names.stage}
-    asked = {"StringEquals": {f"aws:RequestTag/{name}": value for name, value in tags.items()}}
     owned = {"StringEquals": {f"aws:ResourceTag/{name}": value for name, value in tags.items()}}
     certificates = here.each("acm", "certificate/*")
-    yield _allow("NewCertificate", {"acm": "RequestCertificate"}, ["*"], asked)
-    yield _allow("TagCertificate", {"acm": "AddTagsToCertificate"}, certificates, asked)
     yield _allow("Certificates", {"acm": _CERTIFICATE}, certificates)
-    yield _allow("OwnCertificate", {"acm": "DeleteCertificate"}, certificates, owned)
+    yield _allow("OwnCertificates", {"acm": "DeleteCertificate"}, certificates, owned)
+    if settings.domain and settings.cert is None:
+        asked = {"StringEquals": {f"aws:RequestTag/{name}": value for name, value in tags.items()}}
+        yield _allow("NewCertificate", {"acm": "RequestCertificate"}, ["*"], asked)
+        yield _allow("TagCertificate", {"acm": "AddTagsToCertificate"}, certificates, asked)
 
 
 def _records(settings: StageSettings, here: _Place) -> Iterator[Statement]:

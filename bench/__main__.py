@@ -13,7 +13,7 @@ import signal
 import sys
 from itertools import chain
 
-from bench import build, local, machine, report, rounds, warmth
+from bench import build, deploy, local, machine, report, rounds, warmth
 from bench.cases import CASES, COLD_START, ROOT
 from bench.driver import WrongReply
 from bench.figures import WrongAnswer
@@ -37,7 +37,7 @@ def main() -> int:
         parser.error("processes are pinned and looked at as only Linux can")
     if arguments.rounds < 1:
         parser.error("--rounds has to be 1 or more")
-    known = (*CASES, COLD_START.name, build.NAME, local.NAME, warmth.NAME)
+    known = (*CASES, COLD_START.name, build.NAME, deploy.NAME, local.NAME, warmth.NAME)
     if not any(arguments.cases in name for name in known):
         parser.error(f"no case has {arguments.cases!r} in its name: {', '.join(known)}")
     try:
@@ -70,7 +70,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         rows += rounds.cold(starts=1 if quick else turns)
     figures = {
         bench.NAME: bench.measure(turns, _progress)
-        for bench in (build, local)
+        for bench in (build, deploy, local)
         if arguments.cases in bench.NAME and not quick
     }
     _progress("")

@@ -1,5 +1,6 @@
 import io
 import json
+import sys
 import zipfile
 
 import boto3
@@ -9,7 +10,7 @@ TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
-RUNTIME = "python3.11"
+RUNTIME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 ECHO = """
 import json

@@ -8,6 +8,7 @@ import time
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.local.sandbox.conftest import zipped
@@ -176,3 +177,12 @@ def test_code_is_unpacked_once_and_deleted_when_nothing_runs_from_it(client, upl
     while os.path.exists(place) and time.monotonic() < until:
         time.sleep(0.01)
     assert not os.path.exists(place)
+
+
+def test_a_function_without_concurrency_is_throttled(client, two):
+    client.put_function_concurrency(FunctionName=two, ReservedConcurrentExecutions=0)
+    quick = boto3.client("lambda", config=Config(retries={"total_max_attempts": 1}))
+    with pytest.raises(quick.exceptions.TooManyRequestsException):
+        invoke(quick, two)
+    client.delete_function_concurrency(FunctionName=two)
+    assert invoke(client, two)[1]["version"] == "$LATEST"

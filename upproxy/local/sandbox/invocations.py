@@ -105,8 +105,11 @@ class Invocations:
     async def reply(self, version: Version, event: bytes, request_id: str, **values: str) -> Reply:
         """Invoke a version and return its reply as it comes. Raises Throttled and Failure."""
         timeout = float(version.configuration["Timeout"])
+        fleet = self._run(version).fleet
+        if not fleet.scaling.most:
+            raise Throttled(f"no concurrency is left to {version.name}")
         try:
-            return await self._run(version).fleet.invoke(event, timeout=timeout, request_id=request_id, **values)
+            return await fleet.invoke(event, timeout=timeout, request_id=request_id, **values)
         except Failure:  # the first start of a version: on AWS it is initialised again for the next invocation
             self._forget(version)
             raise

@@ -118,6 +118,12 @@ def test_pages_of_this_machine_are_served(http_api):
     assert get(f"{http_api['ApiEndpoint']}/", Origin="http://localhost:5173")[0] == 200
 
 
+def test_the_function_is_told_the_name_that_each_client_used(http_api):
+    names = ("127.0.0.1", "shop.localhost")
+    told = [get(f"{http_api['ApiEndpoint']}/", Host=name)[1]["requestContext"]["domainName"] for name in names]
+    assert told == [*names]
+
+
 def test_a_deleted_api_is_gone(http_api):
     client = boto3.client("apigatewayv2")
     api = client.create_api(Name="gone", ProtocolType="HTTP")

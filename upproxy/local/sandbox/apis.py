@@ -134,7 +134,7 @@ class Apis:
         self._key = key
         self._log = log
         self._apis: dict[str, Api] = {}
-        self._passages: dict[tuple[str, Route], _Passage] = {}
+        self._passages: dict[tuple[str, str, Route], _Passage] = {}
 
     def address(self, identifier: str) -> str | None:
         """Return the address of an API; None for one that is not served."""
@@ -211,7 +211,7 @@ class Apis:
         if not target.lets_in("apigateway.amazonaws.com", route.source_arn):
             self._log("error", f"the policy of {match['name']} does not let {route.source_arn} in")
             return _refusal(500, "Internal Server Error")
-        key = (api.identifier, route)
+        key = (api.identifier, request.host, route)
         if key not in self._passages:
             self._passages[key] = _Passage(route, api.identifier, request.host, target, self._log)
         return await self._passages[key].handle(request)

@@ -21,6 +21,9 @@ from typing import BinaryIO, NamedTuple
 from upproxy.build.errors import BuildError
 
 LEVEL = 6  # of compression; 9 takes three times as long and saves less than 1 %
+_LARGE = 1024 * 1024  # bytes from which on a file is probed before it is compressed
+_PROBE = 16 * 1024
+_WORTH_IT = 0.97  # of its size
 _DATE = 0x0021  # 1 January 1980, the first day that the format knows (APPNOTE 4.4.6)
 _UTF8 = 0x0800  # names are UTF-8 (APPNOTE 4.4.4)
 _VERSION = 20
@@ -58,8 +61,7 @@ def pack(members: Iterable[Member]) -> list[Packed]:
 
 
 def _pack(member: Member) -> Packed:
-    deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-    compressed = deflate.compress(member.data) + deflate.flush()
+    compressed = _compressed(member.data, LEVEL) if _is_worth_it(member.data) else member.data
     smaller = len(compressed) < len(member.data)
     return Packed(
         member.name,
@@ -69,6 +71,20 @@ def _pack(member: Member) -> Packed:
         zipfile.ZIP_DEFLATED if smaller else zipfile.ZIP_STORED,
         member.executable,
     )
+
+
+def _compressed(data: bytes, level: int) -> bytes:
+    deflate = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return deflate.compress(data) + deflate.flush()
+
+
+def _is_worth_it(data: bytes) -> bool:
+    """Whether a file may become smaller: of a large one its beginning, middle and end tell, such as of a picture."""
+    if len(data) < _LARGE:
+        return True
+    middle = len(data) // 2
+    probe = data[:_PROBE] + data[middle : middle + _PROBE] + data[-_PROBE:]
+    return len(_compressed(probe, 1)) < len(probe) * _WORTH_IT
 
 
 def content(members: Iterable[Packed]) -> bytes:

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from upproxy.build.target import Target
     from upproxy.cli.output import Output
     from upproxy.cli.stage import Stage
+    from upproxy.config import Config
     from upproxy.deploy.code import Code
     from upproxy.deploy.commit import Commit
     from upproxy.deploy.release import Deploy, Outcome
     from upproxy.deploy.stack.stack import Stack
 
-_PUBLIC = "the Function URL of {function} is public: everybody who knows or guesses the address can call it"
+_PUBLIC = "the {what} of {function} is public: everybody who knows or guesses the address can call it"
 
 
 @click.command()
@@ -63,7 +64,7 @@ def release(call: Call, stage: Stage, target: Target, code: Code, commit: Commit
     from upproxy.build import hooks
     from upproxy.cli.stack import apply
     from upproxy.deploy import address, wanted
-    from upproxy.deploy.environment import Variables
+    from upproxy.deploy.environment import Variables, unset
     from upproxy.deploy.release import Deploy, in_all
     from upproxy.deploy.stack.stack import Stack
 
@@ -82,13 +83,19 @@ def release(call: Call, stage: Stage, target: Target, code: Code, commit: Commit
     with output.progress() as report:
         deploy = Deploy(session, by_region, code, commit, report)
         deploy.look()
-        stale = [stack for stack in stacks if not stack.look().current]
+        seen = {stack: stack.look() for stack in stacks}
+    stale = [stack for stack, found in seen.items() if not found.current]
     changed = bool(deploy.changes or stale)
     if dry_run:
         _show(output, deploy.changes, stale)
         return
+    for name in unset(stage.config.settings, (one.name for one in next(iter(secrets.values())))):
+        output.warn(
+            f"up.yml refers to ${{{name}}}, which is no variable of the stage: `upproxy env add {name}` makes it"
+        )
     if changed:
-        _ask(output, deploy, names.function)
+        gateway = stage.config.endpoint.is_gateway and not all(found.status for found in seen.values())
+        _ask(output, deploy, stage.config, gateway=gateway)
         hook("predeploy")
     try:
         with output.progress() as report:
@@ -109,10 +116,14 @@ def release(call: Call, stage: Stage, target: Target, code: Code, commit: Commit
     _tell(output, stage, outcomes, changed=changed, seconds=time.monotonic() - began)
 
 
-def _ask(output: Output, deploy: Deploy, function: str) -> None:
-    """Ask what somebody has to know before. Raises CommandError for a no, and UsageError where nobody can answer."""
-    if deploy.opens:
-        sentence = _PUBLIC.format(function=function)
+def _ask(output: Output, deploy: Deploy, config: Config, *, gateway: bool) -> None:
+    """Ask what somebody has to know before; `gateway` says that one is made.
+
+    Raises CommandError for a no, and UsageError where nobody can answer.
+    """
+    if deploy.opens or (gateway and config.settings.lambda_.url_auth == "none"):
+        what = "gateway" if gateway else "Function URL"
+        sentence = _PUBLIC.format(what=what, function=f"{config.name}-{config.stage}")
         if output.interactive:
             _confirm(output, f"{sentence}. Go on?")
         else:

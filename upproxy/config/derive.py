@@ -12,7 +12,7 @@ from upproxy.proxy.options import Options
 class Strict(BaseModel):
     """A mapping with known keys only, whose values are taken as they are."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def derive(options: type[Options], *, omit: tuple[str, ...] = (), **narrow: Any) -> Any:

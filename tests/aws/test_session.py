@@ -137,7 +137,7 @@ def test_an_address_that_is_none(aws, monkeypatch, address):
 
 def test_a_region_that_is_none(aws):
     with pytest.raises(InvalidRequest, match="'not a region'"):
-        Session(region="not a region").service("sts")
+        Session(region="not a region").service("sts").call("GetCallerIdentity")
 
 
 def test_nobody_answers(nobody, unused_tcp_port):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,10 +27,21 @@ for _name in ("auth", "endpoint", "parsers"):  # would write what is sent and re
 class Service:
     """A service in a region. `call` is the only place where anything is sent."""
 
-    def __init__(self, client: Any, name: str, region: str) -> None:
-        self.client = client
+    def __init__(self, connect: Callable[[], Any], lock: threading.Lock, name: str, region: str) -> None:
+        """Take what makes botocore's client, which one thread may do at a time."""
+        self._connect = connect
+        self._lock = lock
+        self._client: Any = None
         self.name = name
         self.region = region
+
+    @property
+    def client(self) -> Any:
+        """What botocore calls a client; made for the first call, since that takes as long as a few. Raises AwsError."""
+        with self._lock, translating(self.name, "connect"):
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Make a call by its name in the API, such as `GetFunction`, and return its answer. Raises AwsError."""
@@ -114,24 +125,23 @@ class Session:
         attempts: int | None = None,
         **options: Any,
     ) -> Service:
-        """Open a service by its name in boto3, once for each region and set of options, which are botocore's own.
+        """Return a service by its name in boto3, one for each region and set of options, which are botocore's own.
 
         `read_timeout` is the seconds that an answer may take, `attempts` how often a call is made that fails for no
-        reason of its own. Raises AwsError.
+        reason of its own. Raises CredentialsError where no region is named.
         """
         region = region or self.region
         read_timeout, attempts = read_timeout or self._timeout, attempts or self._attempts
         key = (name, region, read_timeout, attempts, repr(options))
-        with self._lock:
-            if key not in self._services:
-                config = Config(
-                    connect_timeout=CONNECT_TIMEOUT,
-                    read_timeout=read_timeout,
-                    retries={"mode": "adaptive", "total_max_attempts": attempts},
-                    user_agent_extra="upproxy",
-                    **options,
-                )
-                with translating(name, "connect"):
-                    client = self._session.client(name, region_name=region, config=config)
-                self._services[key] = Service(client, name, region)
-            return self._services[key]
+        config = Config(
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=read_timeout,
+            retries={"mode": "adaptive", "total_max_attempts": attempts},
+            user_agent_extra="upproxy",
+            **options,
+        )
+
+        def connect() -> Any:
+            return self._session.client(name, region_name=region, config=config)
+
+        return self._services.setdefault(key, Service(connect, self._lock, name, region))

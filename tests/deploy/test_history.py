@@ -49,6 +49,15 @@ def test_what_was_live_before(moves, before):
     assert history.lived_before(after(*moves)) == before
 
 
+def test_what_was_rolled_back():
+    assert history.rolled_back(after(1, 2, 3, 1)) == ["3", "2"]
+    assert history.rolled_back(after(1, 2, 3, 2, 4)) == ["3"]
+    forward = after(1, 2, 1, 2)
+    assert (history.rolled_back(forward), history.lived_before(forward)) == ([], ["1"])
+    found = history.history([version(n) for n in (1, 2, 3)], after(1, 2, 1))
+    assert [(one.undone, one.served) for one in found.releases] == [(False, True), (True, True), (False, False)]
+
+
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=80))
 def test_the_alias_has_room_and_never_names_the_live_one_as_its_own_past(moves):
     found = after(*moves)

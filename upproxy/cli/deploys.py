@@ -44,7 +44,8 @@ def command(call: Call, name: str | None) -> None:
 
 def _line(release: Release) -> tuple[str, ...]:
     commit = release.commit
-    mark = "live" if release.live else "previous" if release.previous else "" if release.served else "never live"
+    marks = {"live": release.live, "previous": release.previous, "rolled back": release.undone}
+    mark = next((name for name, fits in marks.items() if fits), "" if release.served else "never live")
     message = commit.message if len(commit.message) <= _MESSAGE else f"{commit.message[: _MESSAGE - 1]}…"
     at = f"{release.at:%Y-%m-%d %H:%M} UTC" if release.at else "–"
     return mark, release.version, at, f"{commit.sha}{'+' if commit.changed else ''}" or "–", commit.author, message
@@ -58,6 +59,7 @@ def _described(region: str, release: Release) -> dict[str, Any]:
         "live": release.live,
         "previous": release.previous,
         "served": release.served,
+        "rolled_back": release.undone,
         "deployed": release.at.isoformat() if release.at else None,
         "commit": commit.sha or None,
         "changed": commit.changed,

@@ -18,14 +18,18 @@ from upproxy.deploy.commit import Commit
 from upproxy.deploy.errors import NotDeployed
 from upproxy.deploy.names import ALIAS, Names
 
-_BEFORE = "before: "
+_BEFORE = "before"
+_UNDONE = "rolled back"
 _FIRST = "the first release"
-_KEPT = 30  # versions that are remembered: their numbers fit into a description, whatever they are
+_KEPT = 15  # versions that are remembered of each kind: their numbers fit into a description, whatever they are
 
 
 @dataclass(frozen=True)
 class Release:
-    """A published version. `sha256` is that of its zip, in base64; `size` in bytes; `served` says that it was live."""
+    """A published version. `sha256` is that of its zip, in base64; `size` in bytes.
+
+    `served` says that it was live at some time, `undone` that it was rolled back.
+    """
 
     version: str
     commit: Commit
@@ -35,6 +39,7 @@ class Release:
     live: bool
     previous: bool
     served: bool
+    undone: bool
 
     @property
     def title(self) -> str:
@@ -89,7 +94,7 @@ def read(functions: Functions, names: Names) -> History:
 def history(versions: Sequence[Mapping[str, Any]], alias: Mapping[str, Any]) -> History:
     """Put versions and the alias together, in the shapes of Lambda's API."""
     live = str(alias["FunctionVersion"])
-    before = lived_before(alias)
+    before, undone = lived_before(alias), rolled_back(alias)
     there = {str(one["Version"]) for one in versions}
     previous = next((one for one in before if one in there), None)
     releases = []
@@ -99,7 +104,8 @@ def history(versions: Sequence[Mapping[str, Any]], alias: Mapping[str, Any]) -> 
         releases.append(
             Release(
                 version, made_from, at, one["CodeSha256"], one["CodeSize"],
-                live=version == live, previous=version == previous, served=version == live or version in before,
+                live=version == live, previous=version == previous, undone=version in undone,
+                served=version == live or version in before or version in undone,
             )
         )  # fmt: skip
     return History(tuple(releases), alias)
@@ -107,8 +113,12 @@ def history(versions: Sequence[Mapping[str, Any]], alias: Mapping[str, Any]) -> 
 
 def lived_before(alias: Mapping[str, Any]) -> list[str]:
     """Return the versions that were live before the one that is, the last one first."""
-    found = alias.get("Description", "").partition(_BEFORE)[2]
-    return re.findall(r"\d+", found)
+    return _listed(alias, _BEFORE)
+
+
+def rolled_back(alias: Mapping[str, Any]) -> list[str]:
+    """Return the versions that were live and were rolled back, the last one first."""
+    return _listed(alias, _UNDONE)
 
 
 def succession(alias: Mapping[str, Any] | None, live: str) -> str:
@@ -119,7 +129,19 @@ def succession(alias: Mapping[str, Any] | None, live: str) -> str:
     """
     if alias is None:
         return _FIRST
-    before = lived_before(alias)
+    before, undone = lived_before(alias), rolled_back(alias)
     was = str(alias["FunctionVersion"])
-    seen = before[before.index(live) + 1 :] if live in before else [was, *before] if live != was else before
-    return _BEFORE + ", ".join(seen[:_KEPT]) if seen else _FIRST
+    if live in before:
+        since = before.index(live)
+        undone = [was, *before[:since], *undone]
+        before = before[since + 1 :]
+    elif live != was:
+        before = [was, *before]
+        undone = [one for one in undone if one != live]
+    kept = {_BEFORE: before[:_KEPT], _UNDONE: undone[:_KEPT]}
+    return "; ".join(f"{name}: {', '.join(found)}" for name, found in kept.items() if found) or _FIRST
+
+
+def _listed(alias: Mapping[str, Any], name: str) -> list[str]:
+    found = re.search(rf"(?:^|; ){name}: ([\d, ]+)", alias.get("Description", ""))
+    return re.findall(r"\d+", found[1]) if found else []

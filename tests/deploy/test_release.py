@@ -14,7 +14,7 @@ from tests.sandbox import aws, fetch, sandbox  # noqa: F401
 from upproxy import build, config
 from upproxy.aws import session as sessions
 from upproxy.aws.artefacts import Artefacts
-from upproxy.aws.errors import AwsError, Conflict, CredentialsError, Throttled
+from upproxy.aws.errors import AccessDenied, AwsError, Conflict, CredentialsError, Throttled
 from upproxy.aws.functions import Functions
 from upproxy.aws.session import Session
 from upproxy.build import archive, target
@@ -364,6 +364,86 @@ def test_an_error_of_aws_that_nobody_foresaw(project, aws):  # noqa: F811
     aws.faults.append(Fault(operation="CreateLogGroup", error=ApiError("Strange", "It is Thursday", 400)))
     with pytest.raises(AwsError, match="It is Thursday"):
         project.deploy()
+
+
+def answered_otherwise(monkeypatch, operation, change):
+    """Change what AWS answers, by a function that takes the parameters and the answer."""
+    real = sessions.Service.call
+
+    def call(self, name, **parameters):
+        answer = real(self, name, **parameters)
+        return change(parameters, answer) if name == operation else answer
+
+    monkeypatch.setattr(sessions.Service, "call", call)
+
+
+def test_a_change_that_fails_when_aws_has_begun_it_can_be_made_again(project, monkeypatch):
+    """AWS refuses no further change of such a function, and neither do we."""
+    project.deploy()
+    project.write(document="lambda: {memory: 300}")
+    failed = {"LastUpdateStatus": "Failed", "LastUpdateStatusReason": "No addresses are left in the subnet"}
+    with monkeypatch.context() as patch:
+        answered_otherwise(patch, "GetFunctionConfiguration", lambda _, answer: {**answer, **failed})
+        with pytest.raises(AwsError, match="No addresses are left"):
+            project.deploy()
+        answered_otherwise(
+            patch, "GetFunction", lambda _, answer: {**answer, "Configuration": {**answer["Configuration"], **failed}}
+        )
+        again = project.prepared()
+    assert "configure the function (once more: the last change failed)" in again.changes[REGION]
+    go(again)
+    live = Functions(Session(), REGION).configuration(f"{project.name}-staging", "live")
+    assert live["MemorySize"] == 300
+
+
+def test_a_failed_change_before_stops_no_change(project, monkeypatch):
+    project.deploy()
+    project.write(document="lambda: {memory: 300}")
+    deploy = project.prepared()
+    changed = threading.Event()
+    real = Functions.configure
+    monkeypatch.setattr(Functions, "configure", lambda *arguments: (real(*arguments), changed.set()))
+    answered_otherwise(
+        monkeypatch, "GetFunctionConfiguration",
+        lambda _, answer: answer if changed.is_set() else {**answer, "LastUpdateStatus": "Failed"},
+    )  # fmt: skip
+    (done,) = go(deploy)
+    assert done.released
+
+
+def test_an_app_that_does_not_start_while_its_snapshot_is_made(project, monkeypatch):
+    (first,) = project.deploy()
+    project.write("two")
+    failed = {"State": "Failed", "StateReason": "The app has exited", "StateReasonCode": "FunctionError"}
+    answered_otherwise(
+        monkeypatch, "GetFunctionConfiguration",
+        lambda asked, answer: {**answer, **failed} if asked["Qualifier"] == "2" else answer,
+    )  # fmt: skip
+    with pytest.raises(Unhealthy, match="The app has exited"):
+        project.deploy()
+    assert fetch(first.url) == (200, "one")
+
+
+def test_a_policy_that_has_not_spread_yet_is_waited_for(project, aws):  # noqa: F811
+    said = "The provided execution role does not have permissions to call CreateNetworkInterface on EC2"
+    aws.faults.append(Fault(operation="CreateFunction", error=ApiError("InvalidParameterValueException", said, 400)))
+    (done,) = project.deploy()
+    assert done.released
+
+
+def test_who_may_not_read_tags_is_told_so(project, monkeypatch):
+    """And not that the function is somebody else's: AWS then leaves them out."""
+    project.deploy()
+    problem = {"ErrorCode": "AccessDeniedException", "Message": "no"}
+
+    def without_tags(_, answer):
+        return {**{key: value for key, value in answer.items() if key != "Tags"}, "TagsError": problem}
+
+    answered_otherwise(monkeypatch, "GetFunction", without_tags)
+    with pytest.raises(AccessDenied) as caught:
+        project.deploy()
+    assert caught.value.statement["Action"] == "lambda:ListTags"
+    assert caught.value.statement["Resource"].endswith(f":function:{project.name}-staging")
 
 
 def test_throttling_without_end(project, aws, monkeypatch):  # noqa: F811

@@ -11,13 +11,16 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from upproxy.aws.errors import AwsError, Conflict, InvalidRequest, NotFound, Unreachable
+from upproxy.aws.errors import AccessDenied, AwsError, Conflict, InvalidRequest, NotFound, Unreachable
 from upproxy.aws.session import READ_TIMEOUT, Session
 from upproxy.aws.waiting import wait
 
 SETTLE_TIMEOUT = 300.0  # seconds that an update may take; the first one in a VPC takes minutes
 ROLE_TIMEOUT = 90.0  # seconds that a role which was just made may take to be known everywhere
-_ROLE_UNKNOWN = ("cannot be assumed by Lambda", "role defined for the function", "KMS key is invalid for CreateGrant")
+_ROLE_UNKNOWN = (
+    "cannot be assumed by Lambda", "role defined for the function", "KMS key is invalid for CreateGrant",
+    "execution role does not have permissions",  # in a VPC, while the role's policy spreads
+)  # fmt: skip
 
 Report = Callable[[str], None]
 
@@ -40,11 +43,20 @@ class Functions:
         self._lambda = session.service("lambda", region)
 
     def find(self, name: str) -> dict[str, Any] | None:
-        """Return the function as it was changed last: `Configuration`, `Tags`, `Concurrency`, and where its code is."""
+        """Return the function as it was changed last: `Configuration`, `Tags`, `Concurrency`, and where its code is.
+
+        Raises AccessDenied also where it may be read and its tags may not, and AwsError.
+        """
         try:
-            return self._lambda.call("GetFunction", FunctionName=name)
+            found = self._lambda.call("GetFunction", FunctionName=name)
         except NotFound:
             return None
+        if problem := found.get("TagsError"):  # as who may not read tags is told
+            raise AccessDenied(
+                f"lambda ListTags: the tags of {name} cannot be read: {problem['Message']}", action="lambda:ListTags",
+                resource=found["Configuration"]["FunctionArn"], code=problem["ErrorCode"], operation="GetFunction",
+            )  # fmt: skip
+        return found
 
     def configuration(self, name: str, qualifier: str) -> dict[str, Any] | None:
         """Return the configuration of a version or of what an alias points to."""
@@ -83,23 +95,36 @@ class Functions:
             "UpdateFunctionCode", FunctionName=name, RevisionId=revision, Architectures=[architecture], **code
         )
 
-    def settled(self, name: str, qualifier: str, report: Report) -> dict[str, Any]:
-        """Wait until the last change of a function or version is in effect, and return its configuration.
+    def idle(self, name: str, qualifier: str, report: Report) -> dict[str, Any]:
+        """Wait until nothing is being changed in a function or version, and return its configuration.
 
-        Raises NotFound, AwsError where the change failed, and TimedOut.
+        Its last change may have failed: the next one makes up for that. Raises NotFound, AwsError and TimedOut.
         """
 
         def look() -> dict[str, Any] | None:
             found = self._lambda.call("GetFunctionConfiguration", FunctionName=name, Qualifier=qualifier)
-            if found.get("State") == "Failed" or found.get("LastUpdateStatus") == "Failed":
-                reason = found.get("LastUpdateStatusReason") or found.get("StateReason") or "no reason is given"
-                raise AwsError(f"AWS could not change {name}: {reason}", operation="GetFunctionConfiguration")
             # A function that nobody has called for weeks is Inactive, and wakes up when it is called.
             busy = found.get("State") == "Pending" or found.get("LastUpdateStatus") == "InProgress"
             return None if busy else found
 
         what = f"the change of {name}" if qualifier == "$LATEST" else f"version {qualifier} of {name}"
         return wait(look, what, timeout=SETTLE_TIMEOUT, report=report, longest=1.0)
+
+    def settled(self, name: str, qualifier: str, report: Report) -> dict[str, Any]:
+        """Wait until the last change of a function or version is in effect, and return its configuration.
+
+        Raises NotFound, AwsError where the change failed, with AWS's code of the reason, and TimedOut.
+        """
+        found = self.idle(name, qualifier, report)
+        for status in ("LastUpdateStatus", "State"):
+            if found.get(status) == "Failed":
+                reason, code = found.get(f"{status}Reason"), found.get(f"{status}ReasonCode", "")
+                what = name if qualifier == "$LATEST" else f"version {qualifier} of {name}"
+                raise AwsError(
+                    f"AWS could not change {what}: {reason or code or 'no reason is given'}",
+                    code=code, operation="GetFunctionConfiguration",
+                )  # fmt: skip
+        return found
 
     def publish(self, name: str, revision: str, sha256: str, description: str) -> dict[str, Any]:
         """Publish what was changed last as a version and return its configuration; unchanged, the last one.
@@ -111,7 +136,7 @@ class Functions:
                 "PublishVersion", FunctionName=name, RevisionId=revision, CodeSha256=sha256, Description=description
             )
         except InvalidRequest as error:
-            if "CodeSha256" in str(error) or "sha256" in str(error).lower():
+            if "codesha256" in str(error).lower():
                 raise Conflict(str(error), code=error.code, operation=error.operation) from None
             raise
 
@@ -238,8 +263,9 @@ class Functions:
             return True
 
         wait(
-            attempt, "the new role to be known to Lambda", timeout=ROLE_TIMEOUT, report=report,
-            hint=f"Does {parameters.get('Role', 'the role')} exist, and may lambda.amazonaws.com assume it?",
+            attempt, "the role and its policy to be known to Lambda", timeout=ROLE_TIMEOUT, report=report,
+            hint=f"Does {parameters['Role']} exist, may lambda.amazonaws.com assume it, and in a VPC: may it have "
+            "network interfaces?",
         )  # fmt: skip
 
     def _ignoring_absence(self, operation: str, **parameters: Any) -> None:

@@ -114,8 +114,10 @@ def _release(wanted: Wanted, code: Code, found: Found) -> Iterator[Step]:
         yield Step(f"create the function ({size} of code)", steps.create_function)
     else:
         latest = found.function["Configuration"]
-        if changed := _changed(wanted, latest):
-            yield Step(f"configure the function ({', '.join(changed)})", steps.configure)
+        failed = "Failed" in (latest.get("State"), latest.get("LastUpdateStatus"))
+        if (changed := _changed(wanted, latest)) or failed:
+            why = ", ".join(changed) or "once more: the last change failed"
+            yield Step(f"configure the function ({why})", steps.configure)
         if latest["CodeSha256"] != code.sha256 or latest.get("Architectures") != [wanted.architecture]:
             yield Step(f"upload the code ({size})", steps.upload)
     yield Step("publish a version", steps.publish)

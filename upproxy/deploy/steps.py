@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from upproxy.aws.artefacts import Artefacts
-from upproxy.aws.errors import Conflict, Throttled
+from upproxy.aws.errors import AwsError, Conflict, Throttled
 from upproxy.aws.functions import Functions
 from upproxy.aws.log_groups import LogGroups
 from upproxy.deploy import gate, history
 from upproxy.deploy.code import Code
 from upproxy.deploy.commit import Commit
 from upproxy.deploy.environment import FINGERPRINT, concealing
+from upproxy.deploy.errors import Unhealthy
 from upproxy.deploy.found import Found
 from upproxy.deploy.gate import Healthy
 from upproxy.deploy.names import ALIAS
@@ -81,15 +82,16 @@ def create_function(run: Run) -> None:
 
 def configure(run: Run) -> None:
     """Change the configuration of what is published next."""
-    revision = run.functions.settled(run.name, LATEST, run.report)["RevisionId"]
+    revision = run.functions.idle(run.name, LATEST, run.report)["RevisionId"]
     with _first_come(), concealing(run.wanted.variables.values()):
         run.functions.configure({**_configuration(run.wanted), "RevisionId": revision}, run.report)
+    run.functions.settled(run.name, LATEST, run.report)
 
 
 def upload(run: Run) -> None:
     """Change the code of what is published next."""
     sent = run.code.sent(run.artefacts, run.report)
-    revision = run.functions.settled(run.name, LATEST, run.report)["RevisionId"]
+    revision = run.functions.idle(run.name, LATEST, run.report)["RevisionId"]
     with _first_come():
         run.functions.upload(run.name, revision, sent, run.wanted.architecture)
 
@@ -97,7 +99,8 @@ def upload(run: Run) -> None:
 def publish(run: Run) -> None:
     """Make a version of what was changed; unchanged since the last one, AWS gives that one again.
 
-    The revision and the digest see to it that it is our code and configuration, and nobody else's.
+    The revision and the digest see to it that it is our code and configuration, and nobody else's. With SnapStart AWS
+    starts the app while it makes the version. Raises Unhealthy where the app did not start.
     """
     latest = run.functions.settled(run.name, LATEST, run.report)
     if latest["CodeSha256"] != run.code.sha256 or fingerprint(latest) != run.wanted.fingerprint:
@@ -106,7 +109,12 @@ def publish(run: Run) -> None:
     with _first_come():
         version = run.functions.publish(run.name, latest["RevisionId"], run.code.sha256, description)
     run.version = version["Version"]
-    run.functions.settled(run.name, run.version, run.report)
+    try:
+        run.functions.settled(run.name, run.version, run.report)
+    except AwsError as error:
+        if error.code.startswith("FunctionError"):
+            raise Unhealthy(f"version {run.version} cannot be started: {error}") from None
+        raise
 
 
 def check_health(run: Run) -> None:

@@ -139,6 +139,15 @@ def test_pruning(sandbox, aws, project):  # noqa: F811
     assert len(json.loads(sandbox.run("deploys", "--json", folder=project).stdout)) == 2
 
 
+def test_one_region_of_two_is_taken_down(sandbox, aws, project):  # noqa: F811
+    up = project / "up.yml"
+    up.write_text(up.read_text() + "regions: [us-east-1, eu-west-1]\n")
+    _, url = sandbox.run("deploy", folder=project).stdout.splitlines()
+    gone = sandbox.run("stack", "delete", "--yes", "--region", "us-east-1", folder=project)
+    assert "in eu-west-1 needs it" in gone.stderr
+    assert fetch(url) == (200, "one")
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [

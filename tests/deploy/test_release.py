@@ -16,6 +16,7 @@ from upproxy.aws import session as sessions
 from upproxy.aws.artefacts import Artefacts
 from upproxy.aws.errors import AccessDenied, AwsError, Conflict, CredentialsError, Throttled
 from upproxy.aws.functions import Functions
+from upproxy.aws.roles import Roles
 from upproxy.aws.session import Session
 from upproxy.build import archive, target
 from upproxy.build.archive import Member
@@ -454,6 +455,23 @@ def test_throttling_without_end(project, aws, monkeypatch):  # noqa: F811
         project.deploy()
 
 
+def test_what_is_live_keeps_its_permissions_until_the_next_is(project):
+    """All versions have the one role: one that is not healthy takes nothing from the one that is live."""
+    statement = "{Effect: Allow, Action: ['s3:GetObject'], Resource: 'arn:aws:s3:::pictures/*'}"
+    project.write(document=f"lambda: {{policy: [{statement}]}}")
+    project.deploy()
+    roles, role = Roles(Session()), f"upproxy-{project.name}-staging"
+    allowed = roles.statements(role)
+    assert allowed[-1]["Action"] == ["s3:GetObject"]
+    project.write(start="STATUS = '500 No'", document=f"lambda: {{policy: [{statement.replace('s3:Get', 's3:Put')}]}}")
+    with pytest.raises(Unhealthy):
+        project.deploy()
+    assert allowed[-1] in roles.statements(role)
+    project.write("two")
+    project.deploy()
+    assert [one["Action"] for one in roles.statements(role)[1:]] == [["s3:PutObject"]]
+
+
 # --- Large code
 
 
@@ -484,6 +502,16 @@ def test_no_region_goes_live_while_another_is_ill(project, aws):  # noqa: F811
     assert [fetch(one.url) for one in first] == [(200, "one"), (200, "one")]
     roles = [call for call in aws.calls if call.operation == "CreateRole"]
     assert len(roles) == 1
+
+
+def test_the_role_stays_as_long_as_a_region_needs_it(project):
+    project.deploy(("us-east-1", "eu-west-1"))
+    names, session, said = Names(project.name, "staging"), Session(), []
+    removal.remove(session, names, ["us-east-1"], said.append, others=["eu-west-1"])
+    assert Roles(session).find(names.role) is not None
+    assert said[-1] == f"the role {names.role} stays: {names.function} in eu-west-1 needs it"
+    removal.remove(session, names, ["eu-west-1"], said.append, others=["us-east-1"])
+    assert Roles(session).find(names.role) is None
 
 
 # --- The end

@@ -113,7 +113,8 @@ def _delete(call: Call, name: str | None) -> None:
     records: list[Entry] = []
     for stack in _stacks(stage):
         records += stack.delete(output.note)
-    left = removal.remove(stage.session, names, stage.regions, output.note)
+    others = [region for region in stage.config.settings.regions if region not in stage.regions]
+    left = removal.remove(stage.session, names, stage.regions, output.note, others=others)
     for one in left:
         output.warn(f"left alone, since it does not carry our tags: {one}")
     for record in dict.fromkeys(records):

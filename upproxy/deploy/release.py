@@ -22,7 +22,7 @@ from upproxy.deploy.gate import Healthy
 from upproxy.deploy.names import bucket
 from upproxy.deploy.plan import Plan, Step
 from upproxy.deploy.steps import Run
-from upproxy.deploy.wanted import Wanted
+from upproxy.deploy.wanted import Statement, Wanted
 
 T = TypeVar("T")
 Report = Callable[[str], None]
@@ -87,7 +87,7 @@ class Deploy:
     def prepare(self) -> None:
         """Make releases in all regions and check them, while the old ones are live.
 
-        Raises Unhealthy, DeployError and AwsError; nothing that is live has changed then.
+        Raises Unhealthy, DeployError and AwsError; nothing that is live has changed then, but for a role that may more.
         """
         if self._role_changes:
             self._write_role()
@@ -100,6 +100,8 @@ class Deploy:
     def retire(self) -> list[Outcome]:
         """Take away what something else has taken the place of. Raises AwsError."""
         in_all(self.plans, lambda region: self._do(region, self.plans[region].retire))
+        if self._dropped:
+            self._roles.allow(self._one.names.role, self._one.policy or ())
         return [self._outcome(region, run) for region, run in self._runs.items()]
 
     @property
@@ -110,6 +112,12 @@ class Deploy:
     @property
     def _role_changes(self) -> bool:
         return plan.role_changes(self._one, self._role)
+
+    @property
+    def _dropped(self) -> list[Statement]:
+        """What the role may do and shall not: whatever is live needs it until the new release is."""
+        policy = self._one.policy
+        return [] if policy is None else [dict(one) for one in self._role.statements if one not in policy]
 
     def _look_for_role(self) -> FoundRole:
         return FoundRole(None) if self._one.policy is None else found.look_for_role(self._one.names, self._roles)
@@ -122,7 +130,7 @@ class Deploy:
                 self._roles.create(names.role, _LAMBDA, self._one.tags, f"What {names.function} may do.")
             except Conflict:  # by a call whose answer was lost, or by another deploy: it may still not be ours
                 found.look_for_role(names, self._roles)
-        self._roles.allow(names.role, policy or ())
+        self._roles.allow(names.role, (*(policy or ()), *self._dropped))
 
     def _look_in(self, region: str) -> Run:
         session, wanted = self._session, self._wanted[region]

@@ -19,17 +19,23 @@ from upproxy.deploy.names import Names, bucket
 from upproxy.deploy.release import in_all
 
 
-def remove(session: Session, names: Names, regions: Iterable[str], report: Callable[[str], None]) -> list[str]:
+def remove(
+    session: Session, names: Names, regions: Iterable[str], report: Callable[[str], None], *, others: Iterable[str] = ()
+) -> list[str]:
     """Delete a stage, but for its stack, and return what is left alone since it does not carry our tags.
 
-    Raises NotOurs where the function or role do not, before anything is deleted; and AwsError.
+    The role stays while the stage has a function in one of the `others` of its regions. Raises NotOurs where the
+    function or role are not ours, before anything is deleted; and AwsError.
     """
     roles = Roles(session)
     role = found.look_for_role(names, roles).role
     regions = list(regions)
     looked = in_all(regions, lambda region: found.look(names, Functions(session, region), LogGroups(session, region)))
     in_all(regions, lambda region: _remove_in(session, names, region, looked[region], report))
-    if role is not None:
+    elsewhere = [region for region in others if Functions(session, region).find(names.function) is not None]
+    if role is not None and elsewhere:
+        report(f"the role {names.role} stays: {names.function} in {', '.join(elsewhere)} needs it")
+    elif role is not None:
         report(f"delete the role {names.role}")
         roles.delete(names.role)
     return [

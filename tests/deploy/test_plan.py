@@ -178,10 +178,12 @@ def revoked(steps_):
 OPEN = {"Sid": "open", "Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction"}
 
 
+@pytest.mark.parametrize("action", ["lambda:InvokeFunction", "lambda:*", "*"])
 @pytest.mark.parametrize("principal", ["*", {"AWS": "*"}])
-def test_a_grant_by_which_anybody_could_forge_events_is_taken_away(want, principal):
+def test_a_grant_by_which_anybody_could_forge_events_is_taken_away(want, principal, action):
     wanted = want()
-    found = plan.plan(wanted, CODE, deployed(wanted, statements=[URL, THROUGH_URL, {**OPEN, "Principal": principal}]))
+    grant = {**OPEN, "Principal": principal, "Action": action}
+    found = plan.plan(wanted, CODE, deployed(wanted, statements=[URL, THROUGH_URL, grant]))
     assert revoked(found.switch) == ["open"]
     assert "events of their own making" in found.switch[0].what
 

@@ -185,11 +185,13 @@ def _is_for_everybody(statement: Mapping[str, Any]) -> bool:
     """Whether a statement lets anybody invoke, maybe on a condition."""
     principal = statement.get("Principal")
     anybody = "*" in (principal, *(principal.values() if isinstance(principal, Mapping) else ()))
-    return anybody and statement.get("Effect") == "Allow" and statement.get("Action") in _CONDITIONS
+    return anybody and statement.get("Effect") == "Allow" and statement.get("Action") in (*_CONDITIONS, "lambda:*", "*")
 
 
 def _is_through_url(statement: Mapping[str, Any]) -> bool:
     """Whether the condition of a statement is that of a public Function URL."""
+    if statement["Action"] not in _CONDITIONS:
+        return False
     operator, key, value = _CONDITIONS[statement["Action"]]
     found = (statement.get("Condition") or {}).get(operator, {}).get(key)
     return str(found).lower() == value

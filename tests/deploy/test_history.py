@@ -98,6 +98,7 @@ SHA = "3f2a9c1d0b2e"
         (SHA[:7], None, "3"),
         (SHA + "0" * 28, None, "3"),
         ("release-1", "aaaaaaaaaaaa" + "0" * 28, "1"),
+        ("v2", "aaaaaaaaaaaa" + "0" * 28, "1"),  # a tag, and not the version 2
     ],
 )
 def test_a_release_is_found(reference, sha, expected):
@@ -109,6 +110,11 @@ def test_a_release_is_found(reference, sha, expected):
 def test_a_release_that_is_not_there(reference):
     with pytest.raises(NotDeployed, match="there is no release"):
         history.history([version(1, SHA), version(2)], alias(2)).find(reference, None)
+
+
+def test_a_tag_that_was_not_released_is_no_version():
+    with pytest.raises(NotDeployed, match="there is no release v2"):
+        history.history([version(1), version(2)], alias(2)).find("v2", "b" * 40)
 
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=400)

@@ -68,10 +68,12 @@ class History:
     def find(self, reference: str, sha: str | None) -> Release:
         """Return the newest release of a version's number or of a commit, by the start of its hash.
 
-        `sha` is the commit that the reference stands for as a tag or branch. Raises NotDeployed.
+        `sha` is the commit that the reference stands for as a tag or branch: one called `v2` wins over the version 2.
+        Raises NotDeployed.
         """
+        number = reference.removeprefix("v") if sha is None else reference
         for release in self.releases:
-            if release.version == reference.removeprefix("v"):
+            if release.version == number:
                 return release
         for wanted in filter(None, (sha, reference if re.fullmatch("[0-9a-f]{7,40}", reference) else None)):
             for release in reversed(self.releases):

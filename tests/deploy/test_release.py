@@ -14,7 +14,7 @@ from tests.sandbox import aws, fetch, sandbox  # noqa: F401
 from upproxy import build, config
 from upproxy.aws import session as sessions
 from upproxy.aws.artefacts import Artefacts
-from upproxy.aws.errors import AccessDenied, AwsError, Conflict, CredentialsError, Throttled
+from upproxy.aws.errors import AccessDenied, AwsError, Conflict, CredentialsError, Throttled, Unreachable
 from upproxy.aws.functions import Functions
 from upproxy.aws.roles import Roles
 from upproxy.aws.session import Session
@@ -447,6 +447,38 @@ def test_who_may_not_read_tags_is_told_so(project, monkeypatch):
     assert caught.value.statement["Resource"].endswith(f":function:{project.name}-staging")
 
 
+def test_a_log_group_that_is_just_being_deleted_is_a_conflict(project, aws):  # noqa: F811
+    error = ApiError("OperationAbortedException", "Multiple requests are in conflict.", 400)
+    aws.faults.append(Fault(operation="CreateLogGroup", error=error))
+    with pytest.raises(Conflict):
+        project.deploy()
+
+
+def test_what_was_found_has_no_secret_in_its_repr(project):
+    project.deploy()
+    found = project.prepared()._runs[REGION].found
+    assert found.function["Configuration"]["Environment"]["Variables"]
+    assert "Environment" not in repr(found)
+
+
+def test_code_is_fetched_from_the_web_alone(project, tmp_path, monkeypatch):
+    project.deploy()
+    functions, name = Functions(Session(), REGION), f"{project.name}-staging"
+    (tmp_path / "file").write_bytes(functions.download(name, "live"))
+    location = {"Code": {"Location": f"file://{tmp_path}/file"}}
+    answered_otherwise(monkeypatch, "GetFunction", lambda _, answer: {**answer, **location})
+    with pytest.raises(Unreachable, match="not on the web"):
+        functions.download(name, "live")
+
+
+def test_code_that_was_changed_on_its_way_is_not_taken(project, monkeypatch):
+    project.deploy()
+    configuration = {"CodeSize": 100, "CodeSha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}
+    answered_otherwise(monkeypatch, "GetFunction", lambda _, answer: {**answer, "Configuration": configuration})
+    with pytest.raises(Unreachable, match="by its digest"):
+        Functions(Session(), REGION).download(f"{project.name}-staging", "live")
+
+
 def test_throttling_without_end(project, aws, monkeypatch):  # noqa: F811
     monkeypatch.setitem(Session.service.__kwdefaults__, "attempts", 2)
     error = ApiError("ThrottlingException", "Rate exceeded", 400)
@@ -488,6 +520,33 @@ def test_code_that_goes_through_s3(project, aws, monkeypatch):  # noqa: F811
     assert all(private.values())
     rules = s3.call("GetBucketEncryption", Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
     assert rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+
+
+@pytest.fixture
+def large(project, monkeypatch):
+    """A project whose code goes through S3, where there is a bucket already."""
+    monkeypatch.setattr("upproxy.build.size.MAX_UPLOAD", 1000)
+    project.deploy()
+    project.write("two")
+    return project
+
+
+def test_the_bucket_is_accelerated_also_where_another_app_has_made_it(large, aws):  # noqa: F811
+    session = Session()
+    artefacts = Artefacts(session, REGION, bucket(session.account, REGION), accelerate=True)
+    aws.clear()
+    artefacts.ready()
+    assert [call.operation for call in aws.calls if not is_read(call)] == ["PUT Bucket?accelerate"]
+
+
+def test_a_bucket_that_was_not_finished_keeps_the_tags_of_others(large):
+    session = Session()
+    s3, name = session.service("s3"), bucket(session.account, REGION)
+    theirs = {"Key": "cost-centre", "Value": "17"}
+    s3.call("PutBucketTagging", Bucket=name, Tagging={"TagSet": [theirs]})
+    large.deploy()
+    tags = s3.call("GetBucketTagging", Bucket=name)["TagSet"]
+    assert tags == [theirs, {"Key": "upproxy:artefacts", "Value": "ready"}]
 
 
 # --- Several regions

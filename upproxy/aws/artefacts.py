@@ -51,27 +51,10 @@ class Artefacts:
         Its tag comes last and says that all of this is done, so that the next try makes up for what one has left out.
         Raises Conflict where the bucket is somebody else's.
         """
-        try:
-            found = self._s3.call("GetBucketTagging", **self._where)["TagSet"]
-        except NotFound as error:
-            if error.code != "NoSuchTagSet":
-                self._create()
-        except AccessDenied as error:
-            raise Conflict(
-                f"the bucket {self.bucket} cannot be used: it is another account's, or your policy does not allow it",
-                hint="Look at it in the S3 console; `upproxy policy` prints what a deploy needs.",
-                code=error.code,
-            ) from None
-        else:
-            if _TAG in found:
-                return
-        self._s3.call("PutPublicAccessBlock", **self._where, PublicAccessBlockConfiguration=_PRIVATE)
-        self._s3.call("PutBucketEncryption", **self._where, ServerSideEncryptionConfiguration=_ENCRYPTED)
-        self._s3.call("PutBucketLifecycleConfiguration", **self._where, LifecycleConfiguration=_TIDY)
-        if self._accelerate:
+        self._made()
+        if self._accelerate:  # which the app that made the bucket may not have wanted
             accelerated = {"Status": "Enabled"}
             self._s3.call("PutBucketAccelerateConfiguration", **self._where, AccelerateConfiguration=accelerated)
-        self._s3.call("PutBucketTagging", **self._where, Tagging={"TagSet": [_TAG]})
 
     def has(self, key: str) -> bool:
         """Whether an object is there."""
@@ -120,6 +103,27 @@ class Artefacts:
     def reference(self, key: str) -> dict[str, Any]:
         """Return where an object is, under the names of Lambda's API."""
         return {"S3Bucket": self.bucket, "S3Key": key}
+
+    def _made(self) -> None:
+        found: list[dict[str, str]] = []
+        try:
+            found = self._s3.call("GetBucketTagging", **self._where)["TagSet"]
+        except NotFound as error:
+            if error.code != "NoSuchTagSet":
+                self._create()
+        except AccessDenied as error:
+            raise Conflict(
+                f"the bucket {self.bucket} cannot be used: it is another account's, or your policy does not allow it",
+                hint="Look at it in the S3 console; `upproxy policy` prints what a deploy needs.",
+                code=error.code,
+            ) from None
+        else:
+            if _TAG in found:
+                return
+        self._s3.call("PutPublicAccessBlock", **self._where, PublicAccessBlockConfiguration=_PRIVATE)
+        self._s3.call("PutBucketEncryption", **self._where, ServerSideEncryptionConfiguration=_ENCRYPTED)
+        self._s3.call("PutBucketLifecycleConfiguration", **self._where, LifecycleConfiguration=_TIDY)
+        self._s3.call("PutBucketTagging", **self._where, Tagging={"TagSet": [*found, _TAG]})
 
     def _create(self) -> None:
         region = self._s3.region

@@ -82,7 +82,7 @@ class TimedOut(AwsError):
 _CODES: dict[type[AwsError], str] = {
     CredentialsError: """
         AuthFailure ExpiredToken ExpiredTokenException InvalidAccessKeyId InvalidClientTokenId InvalidSignatureException
-        MissingAuthenticationToken MissingAuthenticationTokenException RequestExpired SignatureDoesNotMatch
+        InvalidToken MissingAuthenticationToken MissingAuthenticationTokenException RequestExpired SignatureDoesNotMatch
         UnrecognizedClientException""",
     AccessDenied: """
         403 AccessDenied AccessDeniedException AuthorizationError Forbidden PublicPolicyException
@@ -92,12 +92,14 @@ _CODES: dict[type[AwsError], str] = {
         TooManyRequestsException""",
     Conflict: """
         AlreadyExistsException BucketAlreadyExists BucketAlreadyOwnedByYou BucketNotEmpty ConcurrentModification
-        ConcurrentModificationException ConditionalRequestConflict ConflictException EntityAlreadyExists
-        OperationAborted ParameterAlreadyExists PreconditionFailedException ResourceAlreadyExistsException
-        ResourceConflictException ResourceInUseException TooManyUpdates""",
+        ConcurrentModificationException ConditionalRequestConflict ConflictException DeleteConflict EntityAlreadyExists
+        EntityTemporarilyUnmodifiable OperationAborted OperationAbortedException ParameterAlreadyExists
+        PreconditionFailedException ResourceAlreadyExistsException ResourceConflictException ResourceInUseException
+        TooManyUpdates""",
     QuotaExceeded: """
-        CodeStorageExceededException LimitExceeded LimitExceededException ParameterLimitExceeded
-        ParameterMaxVersionLimitExceeded ServiceQuotaExceededException TooManyBuckets""",
+        AliasLimitExceededException CodeStorageExceededException ENILimitReachedException LimitExceeded
+        LimitExceededException ParameterLimitExceeded ParameterMaxVersionLimitExceeded ServiceQuotaExceededException
+        TooManyBuckets""",
     NotFound: """
         404 ChangeSetNotFound InvalidResourceId NoSuchBucket NoSuchEntity NoSuchHostedZone NoSuchKey NoSuchTagSet
         NotFoundException ParameterNotFound ProvisionedConcurrencyConfigNotFoundException ResourceNotFoundException""",

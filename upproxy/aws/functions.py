@@ -6,9 +6,11 @@ https://docs.aws.amazon.com/lambda/latest/api/ has the shapes of all that is pas
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import urllib.request
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from typing import Any, NamedTuple
 
 from upproxy.aws.errors import AccessDenied, AwsError, Conflict, InvalidRequest, NotFound, Unreachable
@@ -66,13 +68,19 @@ class Functions:
             return None
 
     def download(self, name: str, qualifier: str) -> bytes:
-        """Fetch the zip of a version."""
-        location: str = self._lambda.call("GetFunction", FunctionName=name, Qualifier=qualifier)["Code"]["Location"]
+        """Fetch the zip of a version. Raises Unreachable for all that is not the code of this very version."""
+        found = self._lambda.call("GetFunction", FunctionName=name, Qualifier=qualifier)
+        location, configuration = str(found["Code"]["Location"]), found["Configuration"]
+        failed = f"the code of {name} cannot be fetched"
+        if not location.startswith(("https://", "http://")):
+            raise Unreachable(f"{failed}: it is not on the web", operation="GetFunction")
         try:
-            with urllib.request.urlopen(location, timeout=READ_TIMEOUT) as answer:  # noqa: S310  # AWS says where
-                content: bytes = answer.read()
-        except OSError as error:
-            raise Unreachable(f"the code of {name} cannot be fetched: {error}", operation="GetFunction") from None
+            with urllib.request.urlopen(location, timeout=READ_TIMEOUT) as answer:  # noqa: S310  # checked above
+                content: bytes = answer.read(configuration["CodeSize"])
+        except (OSError, HTTPException) as error:
+            raise Unreachable(f"{failed}: {error}", operation="GetFunction") from None
+        if base64.b64encode(hashlib.sha256(content).digest()).decode() != configuration["CodeSha256"]:
+            raise Unreachable(f"{failed}: what came is not it, by its digest", operation="GetFunction")
         return content
 
     def versions(self, name: str) -> list[dict[str, Any]]:

@@ -24,8 +24,9 @@ class LogGroups:
         """Create a group, unless there is one."""
         try:
             self._logs.call("CreateLogGroup", logGroupName=name, tags=dict(tags))
-        except Conflict:
-            pass
+        except Conflict as error:
+            if error.code != "ResourceAlreadyExistsException":  # such as one that is just being deleted
+                raise
 
     def keep(self, name: str, days: int | None) -> None:
         """Say for how many days lines are kept, None for ever."""

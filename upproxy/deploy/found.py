@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from upproxy.aws.functions import Functions
@@ -23,9 +23,9 @@ class Found:
     `function` is what was changed last, `live` the configuration of the version that is live.
     """
 
-    function: Document | None = None
+    function: Document | None = field(default=None, repr=False)  # which have the values of variables
     alias: Document | None = None
-    live: Document | None = None
+    live: Document | None = field(default=None, repr=False)
     url: Document | None = None
     statements: Sequence[Document] = ()
     provisioned: int = 0

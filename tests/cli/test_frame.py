@@ -1,5 +1,6 @@
 """The command line as a process: exit statuses, what goes where, and what is imported."""
 
+import io
 import json
 import os
 import pty
@@ -369,3 +370,34 @@ def test_every_name_of_a_lower_error_exists():
 def test_json_is_readable_text(capsys):
     Output(as_json=True).document({"ü": 1}, indent=None)
     assert capsys.readouterr().out == '{"ü": 1}\n'
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda output, text: output.table(("A", "B"), [(text, "b")]),
+        Output.note,
+        Output.warn,
+        lambda output, text: output.error(errors.CommandError(text)),
+        lambda output, text: output.error(errors.CommandError("no", text)),
+    ],
+)
+def test_what_others_have_written_gives_a_terminal_no_orders(capsys, write):
+    """Such as a commit's author, or an app that does not start."""
+    write(Output(), "\x1b[31mred\x1b[0m \x1b]0;title\x07\x9b2J\r\b end")
+    shown = "".join(capsys.readouterr())
+    assert "red ]0;title2J end" in shown
+    assert [char for char in shown if not char.isprintable() and char != "\n"] == []
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_text_and_not_markup(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    with Output(environment={}).progress() as report:
+        report("failed: [/app/x] [red]\x1b]0;title")
+    assert "failed: [/app/x] [red]]0;title" in sys.stderr.getvalue()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from upproxy.cli.errors import CommandError, UsageError
 
 _BAR = 30  # characters of the longest bar
 _SECRET = 1_000_000  # bytes of a secret after which no more is read
+_ORDERS = re.compile(r"\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # colours whole, else what makes them one
 _WIDTH = 120  # characters of a line that no terminal shows
 
 
@@ -73,13 +75,14 @@ class Output:
             yield self.note
             return
         from rich.console import Console
+        from rich.text import Text
 
         with Console(stderr=True).status("") as status:
-            yield status.update
+            yield lambda sentence: status.update(Text(_tamed(sentence)))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write data as lines of aligned columns under their names."""
-        lines = [columns, *rows]
+        lines = [[_tamed(cell) for cell in line] for line in (columns, *rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for number, line in enumerate(lines):
             text = "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -111,9 +114,9 @@ class Output:
             document = {"code": error.code, "message": error.message, "hint": error.hint}
             _write(sys.stderr, json.dumps(document, ensure_ascii=False))
             return
-        _write(sys.stderr, self._styled("error: ", "red") + error.message)
+        _write(sys.stderr, self._styled("error: ", "red") + _tamed(error.message))
         if error.hint:
-            _write(sys.stderr, error.hint)
+            _write(sys.stderr, _tamed(error.hint))
 
     def confirm(self, question: str) -> bool:
         """Ask a yes-or-no question. `--yes` answers it; raises UsageError where nobody can."""
@@ -161,7 +164,7 @@ class Output:
         if self.as_json:
             _write(sys.stderr, json.dumps({"level": level, "message": message}, ensure_ascii=False))
         else:
-            _write(sys.stderr, (self._styled(prefix, colour) if colour else prefix) + message)
+            _write(sys.stderr, (self._styled(prefix, colour) if colour else prefix) + _tamed(message))
 
     def _styled(self, text: str, colour: str) -> str:
         return click.style(text, fg=colour, bold=True) if self.coloured(sys.stderr) else text
@@ -169,6 +172,11 @@ class Output:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1_048_576:.2f} MB"
+
+
+def _tamed(text: str) -> str:
+    """Return a text without what a terminal takes for orders: others have written parts of it."""
+    return _ORDERS.sub("", text)
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from upproxy.aws.errors import AccessDenied, AwsError, Unreachable
+from upproxy.aws.errors import AccessDenied, AwsError, Throttled, Unreachable
 from upproxy.aws.functions import Answer
 from upproxy.deploy import gate
 from upproxy.deploy.errors import Unhealthy
@@ -34,12 +34,12 @@ class Lambda:
 
 
 def check(*answer, **other):
-    return gate.check(Lambda(*answer, **other), "shop-staging", "7", HEALTH)
+    return gate.check(Lambda(*answer, **other), "shop-staging", "7", HEALTH, lambda _: None)
 
 
 def test_the_version_is_asked_directly_and_given_time_to_start():
     there = Lambda({"status": 200, "duration_ms": 12.3})
-    assert gate.check(there, "shop-staging", "7", HEALTH) == gate.Healthy(200, 12.3, 379.12, 61)
+    assert gate.check(there, "shop-staging", "7", HEALTH, lambda _: None) == gate.Healthy(200, 12.3, 379.12, 61)
     name, qualifier, message, timeout = there.asked
     assert (name, qualifier, message) == ("shop-staging", "7", {"upproxy": {"health": {"path": "/up", "timeout": 10}}})
     assert timeout > 10 + gate.INIT
@@ -89,3 +89,10 @@ def test_only_the_last_of_many_lines_are_shown():
 def test_what_is_no_fault_of_the_version_stays_what_it_is():
     with pytest.raises(AccessDenied):
         check(AccessDenied("no", action="lambda:InvokeFunction", resource="*"))
+
+
+def test_a_function_that_has_no_concurrency_says_where_that_is_set(monkeypatch):
+    monkeypatch.setattr(gate, "BUSY", 0.0)
+    with pytest.raises(Throttled) as caught:
+        check(Throttled("Rate Exceeded."))
+    assert "lambda.concurrency" in caught.value.hint

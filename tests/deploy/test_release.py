@@ -6,10 +6,12 @@ import json
 import sys
 import tempfile
 import threading
+import traceback
 from pathlib import Path
 
 import pytest
 
+from tests.deploy.conftest import variable
 from tests.sandbox import aws, fetch, sandbox  # noqa: F401
 from upproxy import build, config
 from upproxy.aws import session as sessions
@@ -69,6 +71,7 @@ class Project:
         self.folder = folder
         self.name = next(NAMES)
         self.document = ""
+        self.secrets = ()
         self.said = []
         self.write()
 
@@ -92,7 +95,7 @@ class Project:
         code = Code.of(names.function, members(found, for_))
         session = Session()
         account = wanted.Account(session.partition, session.account)
-        asked = {region: wanted.of(found, for_, account, []) for region in regions}
+        asked = {region: wanted.of(found, for_, account, self.secrets) for region in regions}
         deploy = Deploy(session, asked, code, Commit("a" * 40, False, "Ann", "One"), self.said.append)
         deploy.look()
         return deploy
@@ -189,6 +192,27 @@ def test_a_first_release_that_does_not_answer_is_not_reachable(project, aws):  #
     project.write("two")
     (done,) = project.deploy()
     assert fetch(done.url) == (200, "two")
+
+
+def test_what_an_ill_app_says_of_its_secrets_is_not_shown(project):
+    project.secrets = [variable("DATABASE_URL", "postgres://ann:hunter2@db")]
+    project.write(start="raise RuntimeError('cannot connect to ' + os.environ['DATABASE_URL'])")
+    with pytest.raises(Unhealthy) as caught:
+        project.deploy()
+    shown = f"{caught.value} {caught.value.hint} {''.join(traceback.format_exception(caught.value))}"
+    assert "cannot connect to" in caught.value.hint
+    assert "hunter2" not in shown
+
+
+def test_a_busy_function_is_waited_for(project, aws):  # noqa: F811
+    """What is live may have all of the concurrency for a moment."""
+    project.deploy()
+    project.write("two")
+    aws.clear()
+    busy = ApiError("TooManyRequestsException", "Rate Exceeded.", 429)
+    aws.faults.append(Fault(operation="Invoke", error=busy, times=2))
+    (done,) = project.deploy()
+    assert (fetch(done.url), [call.operation for call in aws.calls].count("Invoke")) == ((200, "two"), 3)
 
 
 def test_a_slow_release_has_the_time_that_it_is_given(project):

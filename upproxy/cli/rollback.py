@@ -53,7 +53,7 @@ def command(call: Call, release: str | None) -> None:
             continue
         output.note(f"{target.title} is live again{where}")
         try:
-            seen = gate.check(functions[region], name, target.version, health)
+            seen = gate.check(functions[region], name, target.version, health, output.note)
             output.note(f"it answered with {seen.status} in {seen.duration_ms:.0f} ms")
         except NotHealthy as error:
             failures.append(error)

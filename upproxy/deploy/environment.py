@@ -20,7 +20,7 @@ from upproxy.aws.session import Session
 from upproxy.config.masking import MASK
 from upproxy.config.middleware import private, references
 from upproxy.config.settings import StageSettings
-from upproxy.deploy.errors import DeployError, NotOurs
+from upproxy.deploy.errors import DeployError, NotOurs, Unhealthy
 from upproxy.deploy.names import APP_TAG, STAGE_TAG, Names
 
 LIMIT = 4096
@@ -28,6 +28,8 @@ LIMIT = 4096
 WRAPPER = "/var/task/.upproxy/bootstrap"
 FINGERPRINT = "UPPROXY_CONFIGURATION"
 """The function's variable that has the fingerprint of its configuration, which so is a part of each version."""
+OURS = frozenset(("AWS_LAMBDA_EXEC_WRAPPER", FINGERPRINT))
+"""The function's variables that are no secrets."""
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")  # EnvironmentVariableName of Lambda's API
 _RESERVED = re.compile(r"(AWS|LAMBDA|UPPROXY)_.*|PORT|UP_STAGE|UP_RESTARTS")
 _FROM_LAMBDA = frozenset(("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TZ"))  # and may be set all the same
@@ -198,18 +200,26 @@ def covered(settings: StageSettings, names: Iterable[str]) -> list[str]:
 
 @contextmanager
 def concealing(values: Iterable[str]) -> Iterator[None]:
-    """Keep values out of the errors of AWS, some of which repeat what was sent, such as Lambda's about its limit."""
+    """Keep values out of the errors of AWS, some of which repeat what was sent, such as Lambda's about its limit.
+
+    And out of what an app says that is not healthy.
+    """
     try:
         yield
-    except AwsError as error:
-        shown = error.args[0]
-        for value in sorted(set(values), key=len, reverse=True):
-            for form in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
-                if len(form) >= _GUESSABLE:
-                    shown = shown.replace(form, MASK)
-        error.args = (shown,)
+    except (AwsError, Unhealthy) as error:
+        values = list(values)
+        error.args = (_concealed(error.args[0], values),)
+        error.hint = _concealed(error.hint, values)
         error.__context__ = None  # the error of botocore, which says the same
         raise error from None
+
+
+def _concealed(text: str, values: Iterable[str]) -> str:
+    for value in sorted(set(values), key=len, reverse=True):
+        for form in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+            if len(form) >= _GUESSABLE:
+                text = text.replace(form, MASK)
+    return text
 
 
 def size(values: Mapping[str, str]) -> int:

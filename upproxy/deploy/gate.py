@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from upproxy.aws.errors import AwsError, NotFound, Unreachable
+from upproxy.aws.errors import AwsError, NotFound, Throttled, Unreachable
 from upproxy.aws.functions import Answer, Functions
+from upproxy.aws.waiting import wait
 from upproxy.deploy.errors import Unhealthy
 from upproxy.deploy.wanted import Health
 
 INIT = 130.0  # seconds that a start may take at most, where Lambda waits for it
+BUSY = 30.0  # seconds for which concurrency is waited for
+_BUSY = (
+    "`lambda.concurrency`, or what the account has left (`upproxy doctor` says it), is too little for one more request."
+)
 _MARGIN = 15.0  # seconds for the way there and back
 _LINES = 30  # of the app's output
 _PLATFORM = re.compile(r"^(START|END|REPORT|INIT_START|XRAY|EXTENSION) ")
@@ -30,11 +37,25 @@ class Healthy(NamedTuple):
     memory: int | None
 
 
-def check(functions: Functions, name: str, version: str, health: Health) -> Healthy:
-    """Have a version's proxy ask the app, past all middleware. Raises Unhealthy with what it said, and AwsError."""
+def check(functions: Functions, name: str, version: str, health: Health, report: Callable[[str], None]) -> Healthy:
+    """Have a version's proxy ask the app, past all middleware. Raises Unhealthy with what it said, and AwsError.
+
+    What is live may have all of the concurrency: some is waited for.
+    """
     message = {"upproxy": {"health": {"path": health.path, "timeout": health.timeout}}}
+    event, timeout = json.dumps(message).encode(), INIT + health.timeout + _MARGIN
+    until = time.monotonic() + BUSY
+
+    def ask() -> Answer | None:
+        try:
+            return functions.invoke(name, version, event, timeout)
+        except Throttled as error:
+            if time.monotonic() < until:
+                return None
+            raise Throttled(str(error), hint=_BUSY, code=error.code, operation=error.operation) from None
+
     try:
-        answer = functions.invoke(name, version, json.dumps(message).encode(), INIT + health.timeout + _MARGIN)
+        answer = wait(ask, "concurrency for the health check", timeout=2 * BUSY, report=report)
     except Unreachable as error:
         raise Unhealthy(f"version {version} does not answer: {error}") from None
     except AwsError as error:
@@ -55,13 +76,13 @@ def check(functions: Functions, name: str, version: str, health: Health) -> Heal
             f"version {version} answered GET {health.path} with {status}{reason}; healthy is {wanted}",
             "\n".join(filter(None, (str(document.get("body") or "").strip(), _output(answer.log)))),
         )
-    report = _REPORT.search(answer.log)
-    init = report and report["init"]
+    measured = _REPORT.search(answer.log)
+    init = measured and measured["init"]
     return Healthy(
         status,
         float(document.get("duration_ms", 0)),
         float(init) if init else None,
-        int(report["memory"]) if report else None,
+        int(measured["memory"]) if measured else None,
     )
 
 

@@ -76,14 +76,14 @@ def create_function(run: Run) -> None:
         **_configuration(wanted), "Architectures": [wanted.architecture], "PackageType": "Zip",
         "Code": run.code.sent(run.artefacts, run.report), "Tags": dict(wanted.tags),
     }  # fmt: skip
-    with _first_come(), concealing(wanted.variables.values()):
+    with _first_come(), concealing(wanted.secrets):
         run.functions.create(parameters, run.report)
 
 
 def configure(run: Run) -> None:
     """Change the configuration of what is published next."""
     revision = run.functions.idle(run.name, LATEST, run.report)["RevisionId"]
-    with _first_come(), concealing(run.wanted.variables.values()):
+    with _first_come(), concealing(run.wanted.secrets):
         run.functions.configure({**_configuration(run.wanted), "RevisionId": revision}, run.report)
     run.functions.settled(run.name, LATEST, run.report)
 
@@ -110,7 +110,8 @@ def publish(run: Run) -> None:
         version = run.functions.publish(run.name, latest["RevisionId"], run.code.sha256, description)
     run.version = version["Version"]
     try:
-        run.functions.settled(run.name, run.version, run.report)
+        with concealing(run.wanted.secrets):
+            run.functions.settled(run.name, run.version, run.report)
     except AwsError as error:
         if error.code.startswith("FunctionError"):
             raise Unhealthy(f"version {run.version} cannot be started: {error}") from None
@@ -119,7 +120,8 @@ def publish(run: Run) -> None:
 
 def check_health(run: Run) -> None:
     """Ask the new version for a page; one that does not answer as it should ends the deploy. Raises Unhealthy."""
-    run.healthy = gate.check(run.functions, run.name, run.version, run.wanted.health)
+    with concealing(run.wanted.secrets):
+        run.healthy = gate.check(run.functions, run.name, run.version, run.wanted.health, run.report)
 
 
 def prewarm(run: Run) -> None:

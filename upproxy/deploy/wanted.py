@@ -69,6 +69,11 @@ class Wanted:
     warm: int
     accelerate: bool
 
+    @property
+    def secrets(self) -> list[str]:
+        """The values of the stage's own variables, which nobody may see."""
+        return [value for name, value in self.variables.items() if name not in environment.OURS]
+
 
 def of(config: Config, target: Target, account: Account, secrets: Sequence[Variable]) -> Wanted:
     """Return what a configuration asks for in an account. `secrets` are the stage's variables, with their values.

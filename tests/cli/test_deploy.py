@@ -121,9 +121,18 @@ def test_a_release_is_promoted_with_the_other_stages_configuration(sandbox, aws,
     assert found["Tags"]["upproxy:stage"] == "production"
 
 
-def test_a_promotion_that_needs_a_build(sandbox, aws, project):  # noqa: F811
+def test_a_release_is_promoted_to_where_the_other_stage_is(sandbox, aws, project):  # noqa: F811
     up = project / "up.yml"
-    up.write_text(up.read_text() + "stages: {production: {proxy: {command: 'python app.py'}}}\n")
+    up.write_text(up.read_text() + "stages: {production: {regions: [eu-west-1]}}\n")
+    sandbox.run("deploy", folder=project)
+    url = sandbox.run("promote", "staging", "production", folder=project).stdout.strip()
+    assert fetch(url) == (200, "one")
+
+
+@pytest.mark.parametrize("other", ["proxy: {command: 'python app.py'}", "lambda: {architecture: arm64}"])
+def test_a_promotion_that_needs_a_build(sandbox, aws, project, other):  # noqa: F811
+    up = project / "up.yml"
+    up.write_text(f"{up.read_text()}stages: {{production: {{{other}}}}}\n")
     sandbox.run("deploy", folder=project)
     done = sandbox.run("promote", "staging", "production", folder=project, check=False)
     assert (done.returncode, "need builds of their own" in done.stderr) == (5, True)

@@ -25,23 +25,27 @@ def command(call: Call, source: str, to: str, *, dry_run: bool) -> None:
         raise UsageError("the stages are named by FROM and TO, and not by --stage")
 
     from upproxy.aws.functions import Functions
+    from upproxy.build.errors import BuildError
     from upproxy.build.target import Target
     from upproxy.cli import stage as stages
-    from upproxy.deploy import commit
+    from upproxy.deploy import commit, live
     from upproxy.deploy.code import Code
-    from upproxy.deploy.errors import NotDeployed
-    from upproxy.deploy.names import ALIAS, Names
 
+    call.stage = source
+    origin = stages.opened(call)
     call.stage = to
     stage = stages.opened(call)
-    names = Names(stage.config.name, source)
-    functions = Functions(stage.session, stage.regions[0])
-    live = functions.configuration(names.function, ALIAS)
-    if live is None:
-        raise NotDeployed(f"{names.app} is not deployed to {source}", f"`upproxy deploy {source}` does that.")
-    call.output.note(f"version {live['Version']} of {names.function} for {stage.names.function}")
-    code = Code(names.function, functions.download(names.function, live["Version"]))
+    name, functions = origin.names.function, Functions(origin.session, origin.regions[0])
+    found = live.configuration(functions, origin.names)
+    target = Target(found["Runtime"].removeprefix("python"), found["Architectures"][0])
+    wanted = stage.config.settings.lambda_.architecture
+    if target.architecture != wanted:
+        raise BuildError(
+            f"{name} is built for {target.architecture} and {to} has {wanted}: the stages need builds of their own",
+            "Deploy the stage instead of promoting to it.",
+        )
+    call.output.note(f"version {found['Version']} of {name} for {stage.names.function}")
+    code = Code(name, functions.download(name, found["Version"]))
     promoted = code.with_manifest(stage.names.function, stage.config.manifest())
-    target = Target(live["Runtime"].removeprefix("python"), live["Architectures"][0])
-    made_from, _ = commit.read(live.get("Description", ""))
+    made_from, _ = commit.read(found.get("Description", ""))
     release(call, stage, target, promoted, made_from, dry_run=dry_run)

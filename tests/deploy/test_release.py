@@ -26,6 +26,7 @@ from upproxy.build.artefact import MANIFEST, manifest_member
 from upproxy.deploy import history, prune, removal, steps, wanted
 from upproxy.deploy.code import Code
 from upproxy.deploy.commit import Commit
+from upproxy.deploy.environment import Variables
 from upproxy.deploy.errors import NotOurs, Unhealthy
 from upproxy.deploy.names import Names, bucket
 from upproxy.deploy.release import Deploy
@@ -631,3 +632,14 @@ def test_removal_leaves_nothing_and_can_be_done_again(project, aws, monkeypatch)
     assert fetch(done.url)[0] == 403
     assert session.service("logs").call("DescribeLogGroups", logGroupNamePrefix=names.log_group)["logGroups"] == []
     assert removal.remove(session, names, [REGION], lambda _: None) == []
+
+
+def test_removal_leaves_the_variables_of_others(project):
+    project.deploy()
+    names, session = Names(project.name, "staging"), Session()
+    Variables(session, REGION, names).add("OURS", "value", {})
+    theirs = f"{names.parameters}THEIRS"
+    session.service("ssm").call("PutParameter", Name=theirs, Value="value", Type="SecureString")
+    assert removal.remove(session, names, [REGION], lambda _: None) == [f"the parameter {theirs} in {REGION}"]
+    assert [one.name for one in Variables(session, REGION, names).listed()] == ["THEIRS"]
+    assert Roles(session).find(names.role) is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -102,6 +102,15 @@ class Variables:
     def remove(self, names: Iterable[str]) -> None:
         """Delete variables with all their versions. Raises NotOurs where a parameter is somebody else's."""
         self._parameters.delete([path for path in map(self._path, dict.fromkeys(names)) if self._own(path)])
+
+    def clear(self, report: Callable[[str], None]) -> list[str]:
+        """Delete all variables that are ours, and return the paths of those that are not."""
+        paths = [self._path(variable.name) for variable in self.listed()]
+        ours = [path for path in paths if self._names.own(self._parameters.tags(path) or {})]
+        if ours:
+            report(f"delete {len(ours)} {'variable' if len(ours) == 1 else 'variables'} in {self.region}")
+            self._parameters.delete(ours)
+        return [path for path in paths if path not in ours]
 
     def _own(self, path: str) -> bool:
         """Whether a parameter exists. Raises NotOurs where it is there without our tags."""

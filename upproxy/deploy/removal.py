@@ -31,19 +31,19 @@ def remove(
     role = found.look_for_role(names, roles).role
     regions = list(regions)
     looked = in_all(regions, lambda region: found.look(names, Functions(session, region), LogGroups(session, region)))
-    in_all(regions, lambda region: _remove_in(session, names, region, looked[region], report))
+    left = in_all(regions, lambda region: _remove_in(session, names, region, looked[region], report))
     elsewhere = [region for region in others if Functions(session, region).find(names.function) is not None]
     if role is not None and elsewhere:
         report(f"the role {names.role} stays: {names.function} in {', '.join(elsewhere)} needs it")
     elif role is not None:
         report(f"delete the role {names.role}")
         roles.delete(names.role)
-    return [
-        f"the log group {names.log_group} in {region}" for region in regions if not looked[region].log_group_is_ours
-    ]
+    return [f"{one} in {region}" for region, ones in left.items() for one in ones]
 
 
-def _remove_in(session: Session, names: Names, region: str, there: found.Found, report: Callable[[str], None]) -> None:
+def _remove_in(
+    session: Session, names: Names, region: str, there: found.Found, report: Callable[[str], None]
+) -> list[str]:
     functions, log_groups = Functions(session, region), LogGroups(session, region)
     if there.function is not None:
         report(f"delete the function {names.function} in {region}")
@@ -51,11 +51,10 @@ def _remove_in(session: Session, names: Names, region: str, there: found.Found, 
     if there.log_group is not None and there.log_group_is_ours:
         report(f"delete the log group {names.log_group} in {region}")
         log_groups.delete(names.log_group)
-    variables = Variables(session, region, names)
-    if kept := [variable.name for variable in variables.listed()]:
-        report(f"delete {len(kept)} variables in {region}")
-        variables.remove(kept)
+    left = [] if there.log_group_is_ours else [f"the log group {names.log_group}"]
+    left += [f"the parameter {path}" for path in Variables(session, region, names).clear(report)]
     artefacts = Artefacts(session, region, bucket(session.account, region))
     for key in artefacts.keys(f"{names.function}/"):
         artefacts.delete(key)
     artefacts.remove()
+    return left

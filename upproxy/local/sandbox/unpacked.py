@@ -8,8 +8,13 @@ import os
 import shutil
 import uuid
 import zipfile
+import zlib
 
+from upproxy.local.failure import Failure
 from upproxy.local.sandbox.functions import Version
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
+"""What zipfile raises for archives that are damaged, encrypted, or packed in a way that it does not know."""
 
 
 class Unpacked:
@@ -19,7 +24,7 @@ class Unpacked:
         self._folder = folder
 
     async def unpack(self, version: Version) -> str:
-        """Unpack a version's code, unless it is already, and return the folder."""
+        """Unpack a version's code, unless it is already, and return the folder. Raises Failure."""
         return await asyncio.to_thread(self._unpack, version)
 
     async def drop(self, digest: str) -> None:
@@ -40,13 +45,24 @@ class Unpacked:
         if not os.path.isdir(folder):
             aside = f"{folder}.{uuid.uuid4().hex}"
             os.makedirs(aside)
-            with zipfile.ZipFile(io.BytesIO(version.code)) as archive:
-                archive.extractall(aside)  # zipfile keeps members below the folder
-                for info in archive.infolist():
-                    if mode := info.external_attr >> 16 & 0o777:
-                        os.chmod(os.path.join(aside, info.filename), mode)
             try:
+                _extract(version.code, aside)
                 os.rename(aside, folder)
-            except OSError:  # another one was first
+            except _BROKEN as error:
                 shutil.rmtree(aside, ignore_errors=True)
+                if not os.path.isdir(folder):  # else another one was first
+                    raise Failure(f"the code of {version.name} cannot be unpacked: {error}") from None
         return folder
+
+
+def _extract(code: bytes, folder: str) -> None:
+    """Unpack a zip below a folder, with the permissions of its files.
+
+    zipfile keeps members below the folder, whatever they are called, and makes files of links. A member that is larger
+    than the archive says is cut off there, and refused for its checksum.
+    """
+    with zipfile.ZipFile(io.BytesIO(code)) as archive:
+        for info in archive.infolist():
+            path = archive.extract(info, folder)
+            if (mode := info.external_attr >> 16 & 0o777) and not info.is_dir():  # the folders have to go again
+                os.chmod(path, mode)

@@ -270,3 +270,69 @@ def test_parameters_have_defaults_and_values(cloudformation):
     )
     assert stack["Outputs"][0]["OutputValue"] == "/start/end"
     cloudformation.delete_stack(StackName="valued")
+
+
+def test_a_resource_keeps_its_type(cloudformation):
+    apply(cloudformation, "typed", template(One=of("Logs::LogGroup", LogGroupName="/typed")), "CREATE")
+    other = template(One=of("SNS::Topic", TopicName="typed"))
+    found = propose(cloudformation, "typed", other)
+    reason = "Update of resource type is not permitted. The new template modifies resource type of the following "
+    assert (found["Status"], found["StatusReason"]) == ("FAILED", reason + "resources: [One]")
+    assert found["Changes"] == []
+    with pytest.raises(ClientError) as error:
+        cloudformation.execute_change_set(ChangeSetName=found["ChangeSetId"])
+    assert refused(error)[0] == "InvalidChangeSetStatus"
+    with pytest.raises(ClientError, match="resource type is not permitted") as error:
+        cloudformation.update_stack(StackName="typed", TemplateBody=other)
+    assert refused(error)[0] == "ValidationError"
+    assert settled(cloudformation, "typed")["StackStatus"] == "CREATE_COMPLETE"
+    cloudformation.delete_stack(StackName="typed")
+
+
+# What it takes for the engine to come upon a mistake: a value that no author of a kind has thought of.
+UNEXPECTED = of("Logs::MetricFilter", LogGroupName="/odd", FilterName="odd", FilterPattern="x", MetricTransformations=7)
+
+
+def test_a_new_stack_ends_when_something_unexpected_happens(cloudformation):
+    body = template(
+        Good=of("Logs::LogGroup", LogGroupName="/odd"), Odd=(UNEXPECTED[0], UNEXPECTED[1] | {"DependsOn": "Good"})
+    )
+    stack = apply(cloudformation, "odd", body, "CREATE")
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert ("Odd", "CREATE_FAILED") in statuses(cloudformation, stack["StackId"])
+    assert not boto3.client("logs").describe_log_groups(logGroupNamePrefix="/odd")["logGroups"]
+    cloudformation.delete_stack(StackName="odd")
+
+
+def test_an_update_ends_when_something_unexpected_happens(cloudformation):
+    good = {"Good": of("Logs::LogGroup", LogGroupName="/odd")}
+    apply(cloudformation, "odd", template(**good), "CREATE")
+    stack = apply(cloudformation, "odd", template(**good, Odd=UNEXPECTED))
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert ("Odd", "CREATE_FAILED") in statuses(cloudformation, stack["StackId"])
+    stack = apply(cloudformation, "odd", template(**good, outputs={"Odd": {"Value": {"Fn::Select": [5, ["a"]]}}}))
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    cloudformation.delete_stack(StackName="odd")
+
+
+def test_a_way_back_that_fails_is_told(cloudformation, upload):
+    def body(days, **more):
+        return template(Group=of("Logs::LogGroup", LogGroupName="/back", RetentionInDays=days), **more)
+
+    apply(cloudformation, "back", body(7), "CREATE")
+    late = of(
+        "Lambda::Function", FunctionName="back", Role="arn:aws:iam::123456789012:role/never", after="Group",
+        Runtime="python3.13", Handler="index.handler", Code={"ZipFile": "handler = print"},
+    )  # fmt: skip
+    found = propose(cloudformation, "back", body(30, Late=late))
+    cloudformation.execute_change_set(ChangeSetName=found["ChangeSetId"])
+    while ("Late", "CREATE_IN_PROGRESS") not in statuses(cloudformation, "back"):
+        time.sleep(0.01)
+    boto3.client("logs").delete_log_group(logGroupName="/back")
+    upload("back")  # what waits for its role finds its name taken
+    assert settled(cloudformation, "back")["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
+    assert ("Group", "UPDATE_FAILED") in statuses(cloudformation, "back")
+    with pytest.raises(ClientError, match="UPDATE_ROLLBACK_FAILED state and can not be updated"):
+        propose(cloudformation, "back", body(7))
+    cloudformation.delete_stack(StackName="back")
+    assert settled(cloudformation, found["StackId"])["StackStatus"] == "DELETE_COMPLETE"

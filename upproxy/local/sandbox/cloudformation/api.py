@@ -23,6 +23,7 @@ from upproxy.local.sandbox.errors import Answer, ApiError
 
 _OBJECT = re.compile(r"https?://(?:([^./]+)\.s3[.-][^/]+/|[^/]+/([^/]+)/)(.+)")
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+_FINAL = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "UPDATE_ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 _TEXT_LIMIT = 51_200  # bytes of a template in the call
 
 
@@ -103,7 +104,9 @@ class CloudFormation:
         stack = self._existing(region, given["StackName"])
         self._check_free(stack)
         wanted = self._wanted(region, given, stack.was)
-        if not changes.found(stack, wanted, KINDS) and stack.was is not None and stack.was.tags == wanted.tags:
+        if reason := changes.retyped(stack, wanted):
+            raise invalid(reason)
+        if changes.is_same(stack, wanted):
             raise invalid("No updates are to be performed.")
         self._begin(self._engine.update(stack, wanted))
         stack.status = "UPDATE_IN_PROGRESS"
@@ -175,7 +178,7 @@ class CloudFormation:
             raise invalid(f"Stack [{given['StackName']}] does not exist")
         else:
             self._check_free(stack)
-            if stack.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
+            if stack.status in _FINAL:
                 raise invalid(f"Stack:{stack.identifier} is in {stack.status} state and can not be updated.")
         wanted = self._wanted(region, given, stack.was if stack is not None else None)
         if stack is None:
@@ -186,9 +189,12 @@ class CloudFormation:
             raise ApiError("AlreadyExistsException", f"ChangeSet {name} already exists for stack {stack.identifier}")
         identifier = f"arn:aws:cloudformation:{region}:{ACCOUNT}:changeSet/{name}/{uuid.uuid4()}"
         made = ChangeSet(name, identifier, kind, wanted, given.get("Description", ""))
-        made.changes = changes.found(stack, wanted, KINDS)
-        if not made.changes and stack.was is not None and stack.was.tags == wanted.tags:
+        if reason := changes.retyped(stack, wanted):
+            made.status, made.reason, made.execution = "FAILED", reason, "UNAVAILABLE"
+        elif changes.is_same(stack, wanted):
             made.status, made.reason, made.execution = "FAILED", _NO_CHANGES, "UNAVAILABLE"
+        else:
+            made.changes = changes.found(stack, wanted, KINDS)
         stack.change_sets[name] = made
         return {"Id": identifier, "StackId": stack.identifier}
 

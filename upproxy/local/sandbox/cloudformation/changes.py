@@ -15,6 +15,28 @@ from upproxy.local.sandbox.cloudformation.template import Document, ordered, ref
 _RECREATION = {"True": "Always", "Conditional": "Conditionally", "False": "Never"}
 
 
+def retyped(stack: Stack, wanted: Wanted) -> str:
+    """Return why a template is refused that gives a resource another type; empty for one that does not."""
+    old = stack.was.resources if stack.was is not None else {}
+    names = [name for name, one in wanted.resources.items() if name in old and old[name]["Type"] != one["Type"]]
+    if not names:
+        return ""
+    return (
+        "Update of resource type is not permitted. The new template modifies resource type of the following resources: "
+        f"[{', '.join(names)}]"
+    )
+
+
+def is_same(stack: Stack, wanted: Wanted) -> bool:
+    """Whether a stack is already what is wanted; other outputs, parameters or tags are a change, too."""
+    was = stack.was
+    if was is None:
+        return False
+    keys = ("Resources", "Outputs")
+    told = [[one.template.get(key) or {} for key in keys] for one in (was, wanted)]
+    return told[0] == told[1] and was.parameters == wanted.parameters and was.tags == wanted.tags
+
+
 def found(stack: Stack, wanted: Wanted, kinds: dict[str, Kind]) -> list[Document]:
     """Return the changes that a template means for a stack, under the names of DescribeChangeSet."""
     old = stack.was.resources if stack.was is not None else {}
@@ -22,7 +44,7 @@ def found(stack: Stack, wanted: Wanted, kinds: dict[str, Kind]) -> list[Document
     changes: dict[str, Document] = {}
     replaced: set[str] = set()
     for name in ordered(new):
-        if name not in old or old[name]["Type"] != new[name]["Type"]:
+        if name not in old:
             changes[name] = {"Action": "Add", "LogicalResourceId": name, "ResourceType": new[name]["Type"]}
         elif details := _details(old[name], new[name], kinds[new[name]["Type"]].fixed, replaced):
             needed = {detail["Target"]["RequiresRecreation"] for detail in details}
@@ -35,8 +57,8 @@ def found(stack: Stack, wanted: Wanted, kinds: dict[str, Kind]) -> list[Document
                 "Scope": sorted({detail["Target"]["Attribute"] for detail in details}), "Details": details,
             }  # fmt: skip
     for name in old:
-        if name not in new or old[name]["Type"] != new[name]["Type"]:
-            changes[f"-{name}"] = {
+        if name not in new:
+            changes[name] = {
                 "Action": "Remove", "LogicalResourceId": name, "ResourceType": old[name]["Type"],
                 "PhysicalResourceId": _physical(stack, name),
             }  # fmt: skip

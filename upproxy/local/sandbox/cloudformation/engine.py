@@ -18,6 +18,7 @@ from upproxy.local.sandbox.errors import ApiError
 KINDS: dict[str, Kind] = {**gateways.KINDS, **functions.KINDS, **others.KINDS}
 
 _API_ADDRESS = re.compile(r"https://([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?=/|$)")
+_ABSENT = re.compile("NotFound|NoSuch")
 _LETTERS = string.ascii_uppercase + string.digits
 
 Undo = tuple[str, Resource, Resource | None]
@@ -38,8 +39,8 @@ class Engine:
         try:
             await self._make(stack, wanted, [])
             self._tell(stack, wanted)
-        except ApiError as error:
-            stack.move("ROLLBACK_IN_PROGRESS", f"The following resource(s) failed to create. {error}")
+        except Exception as error:  # noqa: BLE001  # a mistake of ours must not leave it in the making
+            stack.move("ROLLBACK_IN_PROGRESS", f"The following resource(s) failed to create. {_reason(error)}")
             stack.move("ROLLBACK_COMPLETE" if await self._clear(stack) else "ROLLBACK_FAILED")
         else:
             stack.move("CREATE_COMPLETE")
@@ -53,11 +54,10 @@ class Engine:
         try:
             left = await self._make(stack, wanted, undo)
             self._tell(stack, wanted)
-        except ApiError as error:
-            stack.move("UPDATE_ROLLBACK_IN_PROGRESS", f"The following resource(s) failed to update. {error}")
-            await self._undo(stack, undo)
+        except Exception as error:  # noqa: BLE001  # as above
+            stack.move("UPDATE_ROLLBACK_IN_PROGRESS", f"The following resource(s) failed to update. {_reason(error)}")
             stack.resources = before
-            stack.move("UPDATE_ROLLBACK_COMPLETE")
+            stack.move("UPDATE_ROLLBACK_COMPLETE" if await self._undo(stack, undo) else "UPDATE_ROLLBACK_FAILED")
             return
         stack.was = wanted
         stack.move("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
@@ -89,7 +89,7 @@ class Engine:
                 retained = found.get("DeletionPolicy") == "Retain"
                 resource = Resource(name, found["Type"], properties, retained=retained)
                 before = old.pop(name, None)
-                if before is not None and before.kind == resource.kind and not _is_replaced(before, resource):
+                if before is not None and not _is_replaced(before, resource):
                     stack.resources[name] = resource
                     resource.made, resource.status = before.made, before.status
                     if before.properties != properties:
@@ -110,18 +110,19 @@ class Engine:
         name = f"{stack.name}-{resource.logical_id}-{''.join(secrets.choice(_LETTERS) for _ in range(12))}"
         try:
             resource.made = await self._kind(resource).create(self._services(stack.region), resource.properties, name)
-        except (ApiError, KeyError) as error:
+        except Exception as error:  # noqa: BLE001  # as above
             raise self._failed(stack, resource, "CREATE_FAILED", error) from None
         stack.mark(resource, "CREATE_COMPLETE")
 
     async def _change(self, stack: Stack, resource: Resource, before: Resource) -> None:
+        """Change a resource that has been made as `before` says. Raises ApiError."""
         assert resource.made is not None  # noqa: S101
         stack.mark(resource, "UPDATE_IN_PROGRESS")
         try:
             resource.made = await self._kind(resource).change(
                 self._services(stack.region), resource.made, before.properties, resource.properties
             )
-        except (ApiError, KeyError) as error:
+        except Exception as error:  # noqa: BLE001  # as above
             raise self._failed(stack, resource, "UPDATE_FAILED", error) from None
         stack.mark(resource, "UPDATE_COMPLETE")
 
@@ -135,9 +136,9 @@ class Engine:
         stack.mark(resource, "DELETE_IN_PROGRESS")
         try:
             await self._kind(resource).delete(self._services(stack.region), resource.made, resource.properties)
-        except ApiError as error:
-            if error.status != 404 and not re.search("NotFound|NoSuch", error.code):
-                stack.mark(resource, "DELETE_FAILED", f"{error.code}: {error}")
+        except Exception as error:  # noqa: BLE001  # as above
+            if not (isinstance(error, ApiError) and (error.status == 404 or _ABSENT.search(error.code))):
+                self._failed(stack, resource, "DELETE_FAILED", error)
                 return False
         stack.mark(resource, DELETED)
         return True
@@ -149,15 +150,17 @@ class Engine:
                 return False
         return True
 
-    async def _undo(self, stack: Stack, undo: list[Undo]) -> None:
+    async def _undo(self, stack: Stack, undo: list[Undo]) -> bool:
+        """Make all as it was, the last first. Returns whether that worked."""
         for what, resource, before in reversed(undo):
             if what == "made":
                 await self._remove(stack, resource)
             elif before is not None and resource.made is not None:
-                stack.mark(before, "UPDATE_IN_PROGRESS")
-                services = self._services(stack.region)
-                await self._kind(before).change(services, resource.made, resource.properties, before.properties)
-                stack.mark(before, "UPDATE_COMPLETE")
+                try:
+                    await self._change(stack, before, resource)
+                except ApiError:
+                    return False
+        return True
 
     def _tell(self, stack: Stack, wanted: Wanted) -> None:
         """Work out the outputs; the address of an API that is served here is its local one."""
@@ -194,9 +197,16 @@ class Engine:
         return KINDS[resource.kind]
 
     def _failed(self, stack: Stack, resource: Resource, status: str, error: Exception) -> ApiError:
-        reason = f"{error.code}: {error}" if isinstance(error, ApiError) else f"the property {error} is missing"
-        stack.mark(resource, status, reason)
+        """Mark a resource that could not be worked on, and return what to tell of it."""
+        stack.mark(resource, status, _reason(error))
         return ApiError("ValidationError", f"[{resource.logical_id}]")
+
+
+def _reason(error: Exception) -> str:
+    """Return why something failed; what nobody has thought of is named as it is."""
+    if isinstance(error, ApiError):
+        return f"{error.code}: {error}"
+    return f"the property {error} is missing" if isinstance(error, KeyError) else f"InternalFailure: {error!r}"
 
 
 def _is_replaced(before: Resource, after: Resource) -> bool:

@@ -17,12 +17,12 @@ Document = dict[str, Any]
 SETTINGS: dict[str, Any] = {
     "Runtime": None, "Role": None, "Handler": None, "Description": "", "Timeout": 3, "MemorySize": 128,
 }  # fmt: skip
-_VOLATILE = ("Description", "LastModified", "RevisionId", "Version", "FunctionArn", "State", "LastUpdateStatus")
+_VOLATILE = ("Description", "FunctionArn", "Last", "RevisionId", "State", "Version")  # beginnings of names
 
 
-def configured(wanted: Mapping[str, Any]) -> Document:
-    """Return what of a request belongs to the configuration, in the shape in which AWS shows it."""
-    made: Document = {key: wanted[key] for key in SETTINGS if wanted.get(key) is not None}
+def configured(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> Document:
+    """Return what a configuration becomes by a request, in the shape in which AWS shows it."""
+    made: Document = {**before, **{key: wanted[key] for key in SETTINGS if wanted.get(key) is not None}}
     made["LastModified"] = now()
     if (environment := wanted.get("Environment")) is not None:
         made["Environment"] = {"Variables": dict(environment.get("Variables") or {})}
@@ -39,7 +39,7 @@ def configured(wanted: Mapping[str, Any]) -> Document:
     if (layers := wanted.get("Layers")) is not None:
         made["Layers"] = [{"Arn": arn, "CodeSize": 1} for arn in layers]
     if (logging := wanted.get("LoggingConfig")) is not None:
-        made["LoggingConfig"] = {"LogFormat": "Text", **logging}
+        made["LoggingConfig"] = {**before["LoggingConfig"], **logging}
     return made
 
 
@@ -50,7 +50,7 @@ def coded(code: bytes) -> Document:
 
 def lasting(configuration: Document) -> Document:
     """Return what makes a version another one than the last."""
-    return {key: value for key, value in configuration.items() if key not in _VOLATILE}
+    return {key: value for key, value in configuration.items() if not key.startswith(_VOLATILE)}
 
 
 def granted(wanted: Document, arn: str) -> Document:
@@ -59,6 +59,7 @@ def granted(wanted: Document, arn: str) -> Document:
     conditions: dict[str, dict[str, str]] = {}
     for key, operator, name in (
         ("SourceArn", "ArnLike", "AWS:SourceArn"),
+        ("EventSourceToken", "StringEquals", "lambda:EventSourceToken"),
         ("SourceAccount", "StringEquals", "AWS:SourceAccount"),
         ("PrincipalOrgID", "StringEquals", "aws:PrincipalOrgID"),
         ("FunctionUrlAuthType", "StringEquals", "lambda:FunctionUrlAuthType"),
@@ -66,7 +67,13 @@ def granted(wanted: Document, arn: str) -> Document:
     ):
         if (value := wanted.get(key)) is not None:
             conditions.setdefault(operator, {})[name] = str(value).lower() if isinstance(value, bool) else value
-    whom = principal if principal == "*" else {"Service" if principal.endswith(".amazonaws.com") else "AWS": principal}
+    whom: str | dict[str, str] = {"AWS": principal}
+    if principal == "*":
+        whom = principal
+    elif principal.endswith((".amazonaws.com", ".amazon.com")):
+        whom = {"Service": principal}
+    elif principal.isdecimal():
+        whom = {"AWS": f"arn:aws:iam::{principal}:root"}
     return {
         "Sid": wanted["StatementId"], "Effect": "Allow", "Principal": whom, "Action": wanted["Action"], "Resource": arn,
         **({"Condition": conditions} if conditions else {}),

@@ -8,8 +8,6 @@ Shapes and codes are those of the Lambda API Reference.
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import random
 import uuid
 from collections.abc import Callable, Mapping
@@ -18,12 +16,19 @@ from http import HTTPStatus
 from typing import Any
 
 from upproxy.local.environment import ACCOUNT, LATEST
+from upproxy.local.sandbox.checks import (
+    check_alias,
+    check_configuration,
+    check_description,
+    check_name,
+    check_revision,
+    check_zip,
+    decoded,
+)
 from upproxy.local.sandbox.configuration import SETTINGS, Document, coded, configured, granted, lasting, now
 from upproxy.local.sandbox.delays import Delays
 from upproxy.local.sandbox.errors import ApiError
 
-ENVIRONMENT_LIMIT = 4096  # bytes of all variables as JSON
-ZIP_LIMIT = 52_428_800  # bytes of a zip that is sent with the call
 CONCURRENCY = 1_000  # of the account
 RESERVED_LEFT = 100  # of it that no function may reserve
 
@@ -70,20 +75,30 @@ class Function:
     reserved: int | None = None
     published: int = 0
 
+    def forget(self, qualifier: str) -> None:
+        """Forget what belongs to a version or alias that there is no longer."""
+        for kept in (self.urls, self.policies, self.policy_revisions, self.provisioned):
+            kept.pop(qualifier, None)
+
 
 Changed = Callable[[str, str], None]
 """Called with the region and name of a function after something of it has changed."""
 
+Fetch = Callable[[str, str, str | None], bytes]
+"""Returns an object of S3 by bucket, key and version. Raises ApiError."""
+
+_CREATING = {"StateReason": "The function is being created.", "StateReasonCode": "Creating"}
+
 
 class Functions:
-    """All functions. `known_role` says whether Lambda can assume a role by now; `fetch` returns an object of S3."""
+    """All functions. `known_role` says whether Lambda can assume a role by now."""
 
     def __init__(
         self,
         delays: Delays,
         *,
         known_role: Callable[[str], bool],
-        fetch: Callable[[str, str, str], bytes],
+        fetch: Fetch,
         changed: Changed,
     ) -> None:
         self._delays = delays
@@ -139,12 +154,13 @@ class Functions:
 
     def create(self, region: str, wanted: Document) -> Document:
         """Create a function: CreateFunction. Raises ApiError."""
-        name = wanted["FunctionName"]
+        name = split_name(wanted["FunctionName"])[0]
+        check_name(name)
         if (region, name) in self._functions:
             raise ApiError("ResourceConflictException", f"Function already exist: {name}", HTTPStatus.CONFLICT)
-        code = self._code(region, wanted.get("Code") or {})
+        code = self._code(wanted.get("Code") or {})
         arn = function_arn(region, name)
-        configuration: Document = {
+        defaults: Document = {
             "FunctionName": name, "FunctionArn": arn, "Version": LATEST, "PackageType": "Zip",
             "TracingConfig": {"Mode": "PassThrough"}, "Environment": {"Variables": {}}, "Layers": [],
             "Architectures": wanted.get("Architectures") or ["x86_64"], "EphemeralStorage": {"Size": 512},
@@ -152,60 +168,51 @@ class Functions:
             "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": [], "VpcId": "", "Ipv6AllowedForDualStack": False},
             "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
             "RuntimeVersionConfig": {"RuntimeVersionArn": f"arn:aws:lambda:{region}::runtime:{'0' * 64}"},
-            **SETTINGS, **configured(wanted), **coded(code),
+            **SETTINGS,
         }  # fmt: skip
+        configuration = {**configured(defaults, wanted), **coded(code)}
         self._check(configuration)
         version = Version(configuration, code)
         version.touch()
-        self._functions[region, name] = Function(version, dict(wanted.get("Tags") or {}))
+        function = self._functions[region, name] = Function(version, dict(wanted.get("Tags") or {}))
         self._settle(version, "State", "Pending", "Active", self._delays.create)
         configuration["LastUpdateStatus"] = "Successful"
         self._changed(region, name)
-        return configuration
+        return self._published(function) if wanted.get("Publish") else configuration
 
     def configure(self, region: str, name: str, wanted: Document) -> Document:
         """Change a configuration: UpdateFunctionConfiguration. Raises ApiError."""
         latest = self._changeable(region, name, wanted.get("RevisionId"))
-        configuration = {**latest.configuration, **configured(wanted)}
+        configuration = configured(latest.configuration, wanted)
         self._check(configuration)
         latest.configuration.update(configuration)
         return self._updated(latest)
 
     def upload(self, region: str, name: str, wanted: Document) -> Document:
-        """Change the code: UpdateFunctionCode. Raises ApiError."""
+        """Change the code, or say what would come of that: UpdateFunctionCode. Raises ApiError."""
         latest = self._changeable(region, name, wanted.get("RevisionId"))
-        latest.code = self._code(region, wanted)
+        code = self._code(wanted)
+        if wanted.get("DryRun"):
+            return {**latest.configuration, **coded(code)}
+        latest.code = code
         if wanted.get("Architectures"):
             latest.configuration["Architectures"] = wanted["Architectures"]
-        latest.configuration.update(coded(latest.code))
-        return self._updated(latest)
+        latest.configuration.update(coded(code))
+        changed = self._updated(latest)
+        return self._published(self.find(region, name)) if wanted.get("Publish") else changed
 
     def publish(self, region: str, name: str, wanted: Document) -> Document:
         """Publish a version: PublishVersion. Unchanged since the last one, that one is the answer. Raises ApiError."""
         function = self.find(region, name)
         latest = self._changeable(region, name, wanted.get("RevisionId"))
+        check_description(wanted)
         sha256 = latest.configuration["CodeSha256"]
         if wanted.get("CodeSha256") not in (None, "", sha256):
             message = f"CodeSHA256 ({wanted['CodeSha256']}) is different from current CodeSHA256 in $LATEST ({sha256})."
             raise ApiError(
                 "InvalidParameterValueException", f"{message} Please try again with the CodeSHA256 in $LATEST."
             )
-        last = function.versions.get(str(function.published))
-        if last is not None and lasting(last.configuration) == lasting(latest.configuration):
-            return last.configuration
-        function.published += 1
-        number = str(function.published)
-        version = Version(
-            {
-                **latest.configuration, "Version": number, "FunctionArn": f"{function_arn(region, name)}:{number}",
-                "Description": wanted.get("Description") or latest.configuration["Description"],
-            },
-            latest.code,
-        )  # fmt: skip
-        version.touch()
-        function.versions[number] = version
-        self._settle(version, "State", "Pending", "Active", self._delays.publish)
-        return version.configuration
+        return self._published(function, wanted.get("Description") or "")
 
     def delete(self, region: str, name: str, qualifier: str) -> None:
         """Delete a function or one of its versions: DeleteFunction. Raises ApiError."""
@@ -227,11 +234,14 @@ class Functions:
                 message = f"Unable to delete version because the following aliases reference it: {users}"
                 raise ApiError("ResourceConflictException", message, HTTPStatus.CONFLICT)
             del function.versions[version]
+            function.forget(version)
         self._changed(region, name)
 
     def put_alias(self, region: str, name: str, alias: str, wanted: Document, *, new: bool) -> Document:
         """Create or change an alias. Raises ApiError."""
         function = self.find(region, name)
+        check_alias(alias)
+        check_description(wanted)
         found = function.aliases.get(alias)
         arn = f"{function_arn(region, name)}:{alias}"
         if new and found is not None:
@@ -239,7 +249,7 @@ class Functions:
         if not new and found is None:
             raise ApiError("ResourceNotFoundException", f"Cannot find alias arn: {arn}", HTTPStatus.NOT_FOUND)
         before = found or {}
-        _check_revision(wanted.get("RevisionId"), before.get("RevisionId"))
+        check_revision(wanted.get("RevisionId"), before.get("RevisionId"))
         version = wanted.get("FunctionVersion") or before["FunctionVersion"]
         weights = _weights(wanted if wanted.get("RoutingConfig") is not None else before)
         for one in (version, *weights):
@@ -257,17 +267,18 @@ class Functions:
     def delete_alias(self, region: str, name: str, alias: str) -> None:
         """Delete an alias with what belongs to it."""
         function = self.find(region, name)
-        for kept in (
-            function.aliases, function.urls, function.policies, function.policy_revisions, function.provisioned,
-        ):  # fmt: skip
-            kept.pop(alias, None)
+        function.aliases.pop(alias, None)
+        function.forget(alias)
         self._changed(region, name)
 
     def add_permission(self, region: str, name: str, qualifier: str, wanted: Document) -> Document:
         """Add a statement to the policy of a function or alias: AddPermission. Raises ApiError."""
         function = self.find(region, name)
         self.resolve(region, name, qualifier)
-        _check_revision(wanted.get("RevisionId"), function.policy_revisions.get(qualifier))
+        if qualifier == LATEST:
+            message = "We currently do not support adding policies for $LATEST."
+            raise ApiError("InvalidParameterValueException", message)
+        check_revision(wanted.get("RevisionId"), function.policy_revisions.get(qualifier))
         statements = function.policies.setdefault(qualifier, [])
         sid = wanted["StatementId"]
         if any(one["Sid"] == sid for one in statements):
@@ -283,7 +294,7 @@ class Functions:
     def remove_permission(self, region: str, name: str, qualifier: str, sid: str, revision: str | None) -> None:
         """Remove a statement: RemovePermission. Raises ApiError."""
         function = self.find(region, name)
-        _check_revision(revision, function.policy_revisions.get(qualifier))
+        check_revision(revision, function.policy_revisions.get(qualifier))
         statements = function.policies.get(qualifier, [])
         left = [one for one in statements if one["Sid"] != sid]
         if len(left) == len(statements):
@@ -317,11 +328,39 @@ class Functions:
         elif _weights(function.aliases.get(qualifier, {})):
             message = "Provisioned Concurrency Configs cannot be applied to an alias with weights."
             raise ApiError("InvalidParameterValueException", message)
+        elif function.reserved is not None and function.reserved < count + sum(
+            one for other, one in function.provisioned.items() if other != qualifier
+        ):
+            message = (
+                "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for "
+                "function"
+            )
+            raise ApiError("InvalidParameterValueException", message)
         else:
             function.provisioned[qualifier] = count
         self._changed(region, name)
 
     # --- parts
+
+    def _published(self, function: Function, description: str = "") -> Document:
+        latest = function.latest
+        last = function.versions.get(str(function.published))
+        if last is not None and lasting(last.configuration) == lasting(latest.configuration):
+            return last.configuration
+        function.published += 1
+        number = str(function.published)
+        version = Version(
+            {
+                **latest.configuration, "Version": number,
+                "FunctionArn": f"{function_arn(latest.region, latest.name)}:{number}",
+                "Description": description or latest.configuration["Description"],
+            },
+            latest.code,
+        )  # fmt: skip
+        function.versions[number] = version
+        self._finish(version, "LastUpdateStatus", "Successful")
+        self._settle(version, "State", "Pending", "Active", self._delays.publish)
+        return version.configuration
 
     def _check_weights(self, function: Function, alias: str, version: str, weights: dict[str, float]) -> None:
         """Raise ApiError for weights that an alias cannot have."""
@@ -348,7 +387,7 @@ class Functions:
                 f"{configuration['FunctionArn']}"
             )
             raise ApiError("ResourceConflictException", message, HTTPStatus.CONFLICT)
-        _check_revision(revision, configuration["RevisionId"])
+        check_revision(revision, configuration["RevisionId"])
         return latest
 
     def _updated(self, latest: Version) -> Document:
@@ -360,42 +399,35 @@ class Functions:
 
     def _settle(self, version: Version, key: str, before: str, after: str, delay: float) -> None:
         """Be in the making for a while; the revision changes with the end of it, as AWS's does."""
-
-        def done() -> None:
-            version.configuration[key] = after
-            version.touch()
-
         if delay:
             version.configuration[key] = before
-            asyncio.get_running_loop().call_later(delay, done)
+            if key == "State":
+                version.configuration.update(_CREATING)
+            asyncio.get_running_loop().call_later(delay, self._finish, version, key, after)
         else:
-            done()
+            self._finish(version, key, after)
+
+    def _finish(self, version: Version, key: str, after: str) -> None:
+        version.configuration[key] = after
+        if key == "State":
+            for name in _CREATING:
+                version.configuration.pop(name, None)
+        version.touch()
 
     def _check(self, configuration: Document) -> None:
-        variables = configuration["Environment"]["Variables"]
-        text = json.dumps(variables, ensure_ascii=False, separators=(",", ":"))
-        if len(text.encode()) > ENVIRONMENT_LIMIT:
-            # It says the values, which a client had better not print.
-            message = (
-                "Lambda was unable to configure your environment variables because the environment variables you have "
-                f"provided exceeded the 4KB limit. String measured: {text}"
-            )
-            raise ApiError("InvalidParameterValueException", message)
+        check_configuration(configuration)
         if not self._known_role(str(configuration["Role"])):
             message = "The role defined for the function cannot be assumed by Lambda."
             raise ApiError("InvalidParameterValueException", message)
 
-    def _code(self, region: str, wanted: Document) -> bytes:
+    def _code(self, wanted: Document) -> bytes:
         if wanted.get("ZipFile"):
-            code = base64.b64decode(wanted["ZipFile"])
-            if len(code) > ZIP_LIMIT:
-                raise ApiError("RequestEntityTooLargeException", "Request must be smaller than 70167211 bytes", 413)
+            code = decoded(wanted["ZipFile"])
         elif wanted.get("S3Bucket"):
-            code = self._fetch(region, wanted["S3Bucket"], wanted["S3Key"])
+            code = self._fetch(wanted["S3Bucket"], wanted["S3Key"], wanted.get("S3ObjectVersion"))
         else:
             raise ApiError("InvalidParameterValueException", "Please provide a source for function code.")
-        if code[:2] != b"PK":
-            raise ApiError("InvalidParameterValueException", "Could not unzip uploaded file. Please check your file.")
+        check_zip(code)
         return code
 
 
@@ -413,12 +445,3 @@ def split_name(text: str) -> tuple[str, str]:
 def _weights(alias: Mapping[str, Any]) -> dict[str, float]:
     """Return the weights of an alias's other version."""
     return dict((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {})
-
-
-def _check_revision(given: str | None, current: str | None) -> None:
-    if given and given != current:
-        message = (
-            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to "
-            "retrieve the latest Revision Id"
-        )
-        raise ApiError("PreconditionFailedException", message, HTTPStatus.PRECONDITION_FAILED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -32,6 +31,14 @@ _DECISIVE = ("CodeSha256", "Environment", "Handler", "MemorySize", "Runtime", "T
 
 Python = Callable[[str], Awaitable[str]]
 """Finds an interpreter by its minor version, such as 3.13. Raises Failure."""
+
+
+class NotStarted(Failure):
+    """Code could not be initialised; `kind` is AWS's name of the reason."""
+
+    def __init__(self, message: str, kind: str, output: tuple[str, ...]) -> None:
+        super().__init__(message, output=output)
+        self.kind = kind
 
 
 class Done(NamedTuple):
@@ -81,9 +88,8 @@ class Invocations:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.functions: Functions
 
-    async def invoke(self, version: Version, event: bytes) -> Done:
+    async def invoke(self, version: Version, event: bytes, request_id: str) -> Done:
         """Invoke a version and wait for its reply. Raises ApiError."""
-        request_id = str(uuid.uuid4())
         running = self._run(version)
         report = running.reports[request_id] = asyncio.get_running_loop().create_future()
         try:
@@ -97,7 +103,8 @@ class Invocations:
         except Throttled:
             raise ApiError("TooManyRequestsException", "Rate Exceeded.", 429) from None
         except Failure as failure:
-            message = {"errorType": "Runtime.ExitError", "errorMessage": failure.message}
+            kind = failure.kind if isinstance(failure, NotStarted) else "Runtime.ExitError"
+            message = {"errorType": kind, "errorMessage": failure.message}
             return Done(json.dumps(message).encode(), "Unhandled", "\n".join(failure.output))
         finally:
             running.reports.pop(request_id, None)
@@ -114,9 +121,16 @@ class Invocations:
             self._forget(version)
             raise
 
-    def begin(self, version: Version, event: bytes) -> None:
+    def begin(self, version: Version, event: bytes, request_id: str) -> None:
         """Invoke a version, and let it be."""
-        self._spawn(self.invoke(version, event))
+
+        async def invoke() -> None:
+            try:
+                await self.invoke(version, event, request_id)
+            except ApiError as error:
+                self._log("warn", f"an event of {version.name} was not taken, and is not tried again: {error}")
+
+        self._spawn(invoke())
 
     def changed(self, region: str, name: str) -> None:
         """Stop what no longer exists or has become another one, and have as many instances as there shall be."""
@@ -140,8 +154,10 @@ class Invocations:
 
     async def close(self) -> None:
         """Stop everything."""
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(fleet.close() for fleet in self._fleets), return_exceptions=True)
 
     def kill(self) -> None:
@@ -265,15 +281,14 @@ async def _begun(fleet: Fleet) -> None:
 async def _whole(reply: Reply) -> tuple[bytes, str]:
     """Return all of a reply, as an invocation that buffers sees it, and the kind of its failure."""
     if isinstance(reply, FunctionError):
-        document = {"errorMessage": reply.message, "errorType": reply.kind}
-        return json.dumps(document).encode(), "Unhandled"
+        return reply.payload, "Unhandled"
     if isinstance(reply, Buffered):
         return reply.payload, ""
     head = [reply.prelude, bytes(8)] if reply.prelude else []
     try:
         pieces = [*head, *[piece async for piece in reply]]
     except StreamBroken as broken:
-        return json.dumps({"errorMessage": broken.error.message, "errorType": broken.error.kind}).encode(), "Unhandled"
+        return broken.error.payload, "Unhandled"
     finally:
         reply.close()
     return b"".join(pieces), ""
@@ -281,7 +296,7 @@ async def _whole(reply: Reply) -> tuple[bytes, str]:
 
 def _explain(failed: StartFailed) -> Failure:
     reason, *lines = failed.error.message.split("\n")
-    return Failure(reason, output=tuple(line for line in lines if line.strip()))
+    return NotStarted(reason, failed.error.kind, tuple(line for line in lines if line.strip()))
 
 
 def _revision(version: Version) -> str:

@@ -6,11 +6,13 @@ import base64
 import json
 import re
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qs, unquote
 
 from upproxy.local.sandbox import eventstream
+from upproxy.local.sandbox.checks import check_alias
 from upproxy.local.sandbox.configuration import Document
 from upproxy.local.sandbox.errors import Answer, ApiError
 from upproxy.local.sandbox.functions import CONCURRENCY, Function, Functions, function_arn, split_name
@@ -30,7 +32,8 @@ class Request:
         self, region: str, path: Mapping[str, str], query: str, headers: Mapping[str, str], body: bytes
     ) -> None:
         self.region = region
-        self.query = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
+        self.lists = parse_qs(query, keep_blank_values=True)
+        self.query = {name: values[0] for name, values in self.lists.items()}
         self.headers = headers
         self.raw = body
         self._path = path
@@ -145,14 +148,17 @@ class LambdaApi:
     # --- functions and versions
 
     def _create(self, request: Request) -> tuple[int, Document]:
-        wanted = request.document
-        made = self._functions.create(request.region, wanted)
-        if wanted.get("Publish"):
-            made = self._functions.publish(request.region, wanted["FunctionName"], {})
-        return HTTPStatus.CREATED, made
+        return HTTPStatus.CREATED, self._functions.create(request.region, request.document)
 
     def _list(self, request: Request) -> tuple[int, Document]:
-        shown = [one.latest.configuration for one in self._functions.all(request.region)]
+        shown = [
+            version.configuration
+            for one in self._functions.all(request.region)
+            for version in (
+                one.latest,
+                *(one.versions.values() if request.query.get("FunctionVersion") == "ALL" else ()),
+            )
+        ]
         return _page("Functions", shown, request)
 
     def _get(self, request: Request) -> tuple[int, Document]:
@@ -197,7 +203,9 @@ class LambdaApi:
         return HTTPStatus.CREATED, made
 
     def _aliases(self, request: Request) -> tuple[int, Document]:
-        return _page("Aliases", list(self._function(request).aliases.values()), request)
+        version = request.query.get("FunctionVersion")
+        aliases = self._function(request).aliases.values()
+        return _page("Aliases", [one for one in aliases if version in (None, one["FunctionVersion"])], request)
 
     def _alias(self, request: Request) -> tuple[int, Document]:
         found = self._function(request).aliases.get(request.part("alias"))
@@ -243,27 +251,31 @@ class LambdaApi:
 
     async def _create_url(self, request: Request) -> tuple[int, Document]:
         function, qualifier, wanted = self._function(request), request.qualifier, request.document
+        if qualifier:
+            check_alias(qualifier, "qualifier")
         self._functions.resolve(request.region, request.name, qualifier)
+        address = await self._url_of(request.region, request.name, qualifier)
         if qualifier in function.urls:
             message = (
                 f"Failed to create function url config for [functionArn = {function_arn(request.region, request.name)}"
             )
             raise ApiError("ResourceConflictException", f"{message}:{qualifier}]. Error message: it exists.", 409)
-        now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-        function.urls[qualifier] = {
+        made: Document = {
             "FunctionArn": ":".join(filter(None, (function_arn(request.region, request.name), qualifier))),
-            "FunctionUrl": await self._url_of(request.region, request.name, qualifier),
-            "AuthType": wanted["AuthType"], "InvokeMode": wanted.get("InvokeMode") or "BUFFERED", "CreationTime": now,
-            "LastModifiedTime": now,
+            "FunctionUrl": address, "AuthType": wanted["AuthType"], "CreationTime": _now(),
+            "InvokeMode": wanted.get("InvokeMode") or "BUFFERED",
+            **({"Cors": wanted["Cors"]} if wanted.get("Cors") else {}),
         }  # fmt: skip
-        return HTTPStatus.CREATED, function.urls[qualifier]
+        function.urls[qualifier] = {**made, "LastModifiedTime": made["CreationTime"]}
+        return HTTPStatus.CREATED, made
 
     def _url(self, request: Request) -> tuple[int, Document]:
         return HTTPStatus.OK, self._url_config(request)
 
     def _update_url(self, request: Request) -> tuple[int, Document]:
         found, wanted = self._url_config(request), request.document
-        found.update({key: wanted[key] for key in ("AuthType", "InvokeMode") if wanted.get(key)})
+        found.update({key: wanted[key] for key in ("AuthType", "Cors", "InvokeMode") if wanted.get(key)})
+        found["LastModifiedTime"] = _now()
         return HTTPStatus.OK, found
 
     def _delete_url(self, request: Request) -> tuple[int, None]:
@@ -298,7 +310,12 @@ class LambdaApi:
         return HTTPStatus.ACCEPTED, _provisioned(count)
 
     def _provisioned(self, request: Request) -> tuple[int, Document]:
-        count = self._function(request).provisioned.get(request.qualifier)
+        function = self._function(request)
+        if request.query.get("List") == "ALL":
+            arn = function_arn(request.region, request.name)
+            shown = [{"FunctionArn": f"{arn}:{one}", **_provisioned(n)} for one, n in function.provisioned.items()]
+            return _page("ProvisionedConcurrencyConfigs", shown, request)
+        count = function.provisioned.get(request.qualifier)
         if count is None:
             message = "No Provisioned Concurrency Config found for this function"
             raise ApiError("ProvisionedConcurrencyConfigNotFoundException", message, HTTPStatus.NOT_FOUND)
@@ -332,7 +349,9 @@ class LambdaApi:
         return HTTPStatus.NO_CONTENT, None
 
     def _untag(self, request: Request) -> tuple[int, None]:
-        self._tagged(request).tags.pop(request.query.get("tagKeys", ""), None)
+        tags = self._tagged(request).tags
+        for key in request.lists.get("tagKeys", []):
+            tags.pop(key, None)
         return HTTPStatus.NO_CONTENT, None
 
     def _tagged(self, request: Request) -> Function:
@@ -342,15 +361,17 @@ class LambdaApi:
 
     async def _invoke(self, request: Request) -> Answer:
         version = self._functions.invoked(request.region, request.name, request.qualifier)
-        headers = [("X-Amz-Executed-Version", version.number), ("Content-Type", "application/json")]
+        request_id = str(uuid.uuid4())
+        headers = [("x-amzn-RequestId", request_id), ("Content-Type", "application/json")]
         kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
-        _check_size(request.raw, EVENT_LIMIT if kind == "Event" else LAMBDA_PAYLOAD)
+        event = _event(request.raw, EVENT_LIMIT if kind == "Event" else LAMBDA_PAYLOAD)
+        if kind == "Event":
+            self._invocations.begin(version, event, request_id)
+            return Answer(HTTPStatus.ACCEPTED, headers, b"")
+        headers.append(("X-Amz-Executed-Version", version.number))
         if kind == "DryRun":
             return Answer(HTTPStatus.NO_CONTENT, headers, b"")
-        if kind == "Event":
-            self._invocations.begin(version, request.raw)
-            return Answer(HTTPStatus.ACCEPTED, headers, b"")
-        done = await self._invocations.invoke(version, request.raw)
+        done = await self._invocations.invoke(version, event, request_id)
         if done.error:
             headers.append(("X-Amz-Function-Error", done.error))
         if request.headers.get("X-Amz-Log-Type") == "Tail":
@@ -360,12 +381,13 @@ class LambdaApi:
     async def _invoke_streaming(self, request: Request) -> Answer:
         """Invoke, and answer with the events of a stream, which are sent when all of them are there."""
         version = self._functions.invoked(request.region, request.name, request.qualifier)
-        _check_size(request.raw, LAMBDA_PAYLOAD)
+        event, request_id = _event(request.raw, LAMBDA_PAYLOAD), str(uuid.uuid4())
         headers = [
-            ("X-Amz-Executed-Version", version.number), ("Content-Type", "application/vnd.amazon.eventstream"),
+            ("x-amzn-RequestId", request_id), ("X-Amz-Executed-Version", version.number),
             ("X-Amzn-Remapped-Content-Type", "application/octet-stream"),
+            ("Content-Type", "application/vnd.amazon.eventstream"),
         ]  # fmt: skip
-        done = await self._invocations.invoke(version, request.raw)
+        done = await self._invocations.invoke(version, event, request_id)
         end: dict[str, str] = {}
         if done.error:
             end = {"ErrorCode": done.error, "ErrorDetails": done.payload.decode("utf-8", "replace")}
@@ -383,11 +405,19 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _check_size(event: bytes, limit: int) -> None:
-    """Raise ApiError for an event that is too large."""
+def _event(event: bytes, limit: int) -> bytes:
+    """Return the event of an invocation, which is JSON. Raises ApiError for another, and for one that is too large."""
     if len(event) > limit:
         message = f"{len(event)} byte payload is too large for the invocation (limit {limit} bytes)"
         raise ApiError("RequestTooLargeException", message, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    if not event:
+        return b"{}"
+    try:
+        json.loads(event)
+    except ValueError as error:
+        message = f"Could not parse request body into json: {error}"
+        raise ApiError("InvalidRequestContentException", message) from None
+    return event
 
 
 def _sent(answer: Reply) -> Answer:
@@ -395,16 +425,23 @@ def _sent(answer: Reply) -> Answer:
         return answer
     status, document = answer
     content = b"" if document is None else json.dumps(document).encode()
-    return Answer(status, [("Content-Type", "application/json")], content)
+    return Answer(status, [("Content-Type", "application/json"), ("x-amzn-RequestId", str(uuid.uuid4()))], content)
 
 
 def _page(key: str, items: list[Document], request: Request) -> tuple[int, Document]:
-    start = int(request.query.get("Marker") or 0)
-    size = min(int(request.query.get("MaxItems") or _PAGE), _PAGE)
+    """Return the part of a list that a call asks for, and where the next one begins. Raises ApiError."""
+    given = [request.query.get("Marker") or "0", request.query.get("MaxItems") or str(_PAGE)]
+    if not all(re.fullmatch("[0-9]{1,9}", one) for one in given):
+        raise ApiError("InvalidParameterValueException", "The Marker or MaxItems is not one that was given.")
+    start, size = int(given[0]), max(1, min(int(given[1]), _PAGE))
     answer: Document = {key: items[start : start + size]}
     if start + size < len(items):
         answer["NextMarker"] = str(start + size)
     return HTTPStatus.OK, answer
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
 
 
 def _provisioned(count: int) -> Document:

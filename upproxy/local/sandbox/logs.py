@@ -6,6 +6,7 @@ A line is kept where its log group exists; there is none, as on AWS, for a funct
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,7 @@ class Logs:
 
         `on_report` is called with the request id of each invocation that has been reported, and with its log.
         """
-        kept: list[str] = []
+        kept: deque[str] = deque(maxlen=TAIL)  # a line has a byte at least
 
         def write(line: str) -> None:
             kept.append(line)
@@ -43,7 +44,8 @@ class Logs:
             write(line)
             if line.startswith("REPORT RequestId: "):
                 request_id = line.split("\t", 1)[0].removeprefix("REPORT RequestId: ")
-                on_report(request_id, "".join(f"{one}\n" for one in kept)[-TAIL:])
+                tail = "".join(f"{one}\n" for one in kept).encode()[-TAIL:]
+                on_report(request_id, tail.decode("utf-8", "ignore"))
                 kept.clear()
 
         return LogStream(on_line, on_platform)

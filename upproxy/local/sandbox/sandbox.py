@@ -41,6 +41,7 @@ from upproxy.local.watchdog import Watchdog
 _BODY = 128 * 1024 * 1024  # bytes of a call
 _RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")  # in AWS's own runtime
 _CODE = "/upproxy-code/"  # where zips are fetched from, for who has been told the address
+_CODE_LIFE = 600  # seconds that such an address is good for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,20 +237,25 @@ class Sandbox:
         age = (datetime.now(UTC) - role.create_date.replace(tzinfo=UTC)).total_seconds()
         return bool(age >= self._options.delays.role)
 
-    def _fetch(self, region: str, bucket: str, key: str) -> bytes:  # noqa: ARG002  # buckets are global in moto
-        found = self._moto.backend("s3", "aws").get_object(bucket, key)
+    def _fetch(self, bucket: str, key: str, version: str | None) -> bytes:
+        """Return an object of S3 for Lambda. Raises ApiError."""
+        from moto.s3.exceptions import MissingBucket
+
+        try:
+            found, code = self._moto.backend("s3", "aws").get_object(bucket, key, version), "NoSuchKey"
+        except MissingBucket:
+            found, code = None, "NoSuchBucket"
         if found is None:
-            message = (
-                "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The key does not exist."
-            )
+            message = f"Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: it does not exist."
             raise ApiError("InvalidParameterValueException", message)
         content: bytes = found.value
         return content
 
     def _code_url(self, code: bytes) -> str:
-        """Return an address that nobody can guess, as a presigned one is."""
+        """Return an address that nobody can guess and that is good for a while, as a presigned one is."""
         name = secrets.token_urlsafe(24)
         self._codes[name] = code
+        asyncio.get_running_loop().call_later(_CODE_LIFE, self._codes.pop, name, None)
         return f"{self.address}{_CODE}{name}"
 
 

@@ -93,7 +93,7 @@ class Schedules:
         event = _event(schedule, region, due)
         try:
             name, qualifier = split_name(target)
-            self._invocations.begin(self._functions.invoked(region, name, qualifier), event)
+            self._invocations.begin(self._functions.invoked(region, name, qualifier), event, str(uuid.uuid4()))
         except ApiError as error:
             self._log("error", f"the schedule {schedule.name} could not invoke {target}: {error}")
         else:

@@ -69,26 +69,32 @@ class Url(Gateway):
 
 
 class Urls:
-    """All Function URLs that there have been; an address is kept for as long as the sandbox lives."""
+    """All Function URLs that there have been.
+
+    An address is kept for as long as the sandbox lives: one that is made again for the same qualifier is the same. In
+    between it answers 403.
+    """
 
     def __init__(self, functions: Functions, invocations: Invocations, *, key: str, log: Callable[..., None]) -> None:
         self._functions = functions
         self._invocations = invocations
         self._key = key
         self._log = log
-        self._open: list[Url] = []
+        self._open: dict[tuple[str, str, str], tuple[Url, str]] = {}
 
     async def open(self, region: str, name: str, qualifier: str) -> str:
-        """Serve a new URL and return its address."""
-        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        url = Url(self._functions, self._invocations, (region, name, qualifier), key=self._key, log=self._log)
-        await url.start(listener)
-        self._open.append(url)
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        """Serve a URL and return its address."""
+        where = (region, name, qualifier)
+        if where not in self._open:
+            listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+            url = Url(self._functions, self._invocations, where, key=self._key, log=self._log)
+            self._open[where] = url, f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            await url.start(listener)
+        return self._open[where][1]
 
     async def close(self) -> None:
         """Stop serving."""
-        for url in self._open:
+        for url, _ in self._open.values():
             await url.close()
 
 

@@ -28,9 +28,9 @@ _TEXT_LIMIT = 51_200  # bytes of a template in the call
 
 
 class CloudFormation:
-    """Answers calls. `fetch` returns an object of S3 by region, bucket and key."""
+    """Answers calls. `fetch` returns an object of S3 by bucket, key and version."""
 
-    def __init__(self, engine: Engine, fetch: Callable[[str, str, str], bytes]) -> None:
+    def __init__(self, engine: Engine, fetch: Callable[[str, str, str | None], bytes]) -> None:
         self._engine = engine
         self._fetch = fetch
         self._stacks: list[Stack] = []
@@ -94,7 +94,7 @@ class CloudFormation:
         if self._find(region, given["StackName"]) is not None:
             raise ApiError("AlreadyExistsException", f"Stack [{given['StackName']}] already exists")
         stack = Stack(given["StackName"], region)
-        wanted = self._wanted(region, given, None)
+        wanted = self._wanted(given, None)
         self._stacks.append(stack)
         self._begin(self._engine.create(stack, wanted))
         stack.status = "CREATE_IN_PROGRESS"
@@ -103,7 +103,7 @@ class CloudFormation:
     def _update_stack(self, region: str, given: Document) -> Document:
         stack = self._existing(region, given["StackName"])
         self._check_free(stack)
-        wanted = self._wanted(region, given, stack.was)
+        wanted = self._wanted(given, stack.was)
         if reason := changes.retyped(stack, wanted):
             raise invalid(reason)
         if changes.is_same(stack, wanted):
@@ -158,8 +158,8 @@ class CloudFormation:
             text = stack.was.text if stack.was is not None else ""
         return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
 
-    def _validate(self, region: str, given: Document) -> Document:
-        template = self._wanted(region, {**given, "Capabilities": ["CAPABILITY_NAMED_IAM"]}, None).template
+    def _validate(self, region: str, given: Document) -> Document:  # noqa: ARG002
+        template = self._wanted({**given, "Capabilities": ["CAPABILITY_NAMED_IAM"]}, None).template
         parameters = [{"ParameterKey": name, "DefaultValue": one.get("Default", "")}
                       for name, one in (template.get("Parameters") or {}).items()]  # fmt: skip
         return {"Parameters": parameters, "Description": template.get("Description", "")}
@@ -180,7 +180,7 @@ class CloudFormation:
             self._check_free(stack)
             if stack.status in _FINAL:
                 raise invalid(f"Stack:{stack.identifier} is in {stack.status} state and can not be updated.")
-        wanted = self._wanted(region, given, stack.was if stack is not None else None)
+        wanted = self._wanted(given, stack.was if stack is not None else None)
         if stack is None:
             stack = Stack(given["StackName"], region)
             self._stacks.append(stack)
@@ -265,11 +265,11 @@ class CloudFormation:
         if stack.busy:
             raise invalid(f"Stack:{stack.identifier} is in {stack.status} state and can not be updated.")
 
-    def _wanted(self, region: str, given: Document, before: Wanted | None) -> Wanted:
+    def _wanted(self, given: Document, before: Wanted | None) -> Wanted:
         if given.get("UsePreviousTemplate") and before is not None:
             text = before.text
         elif given.get("TemplateURL"):
-            text = self._fetched(region, given["TemplateURL"])
+            text = self._fetched(given["TemplateURL"])
         else:
             text = given.get("TemplateBody", "")
             if len(text.encode()) > _TEXT_LIMIT:
@@ -289,12 +289,12 @@ class CloudFormation:
             tags = before.tags
         return Wanted(text, template, {name: parameters[name] for name in declared if name in parameters}, tags)
 
-    def _fetched(self, region: str, url: str) -> str:
+    def _fetched(self, url: str) -> str:
         match = _OBJECT.fullmatch(url.partition("?")[0])
         if match is None:
             raise invalid("TemplateURL must be a supported URL.")
         try:
-            return self._fetch(region, match[1] or match[2], unquote(match[3])).decode()
+            return self._fetch(match[1] or match[2], unquote(match[3]), None).decode()
         except ApiError as error:
             raise invalid(f"S3 error: {error}") from None
 

@@ -59,6 +59,9 @@ def check_description(wanted: Mapping[str, Any]) -> None:
 def check_configuration(configuration: Mapping[str, Any]) -> None:
     """Check what a function shall be, but for its role."""
     check_description(configuration)
+    if not configuration["Runtime"] or not configuration["Handler"]:
+        message = "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+        raise ApiError("InvalidParameterValueException", message)
     values = [(key, configuration[key], limits) for key, limits in _RANGES.items()]
     for key, value, (least, most) in (*values, ("Size", configuration["EphemeralStorage"]["Size"], _STORAGE)):
         if not least <= value <= most:

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from upproxy.local.sandbox import eventstream
@@ -23,6 +24,14 @@ EVENT_LIMIT = 1_048_576  # bytes of the event of an asynchronous invocation
 _PAGE = 50  # versions or functions of an answer
 _NAME = r"(?P<name>[^/]+)"
 _FUNCTION = rf"/functions/{_NAME}"
+
+
+class _Given(Document):
+    """An object of a body; a member that is needed and not there is the caller's mistake."""
+
+    def __missing__(self, key: str) -> Any:
+        message = f"1 validation error detected: Value null at '{key}' failed to satisfy constraint"
+        raise ApiError("ValidationException", f"{message}: Member must not be null")
 
 
 class Request:
@@ -56,7 +65,7 @@ class Request:
     def document(self) -> Document:
         """The body. Raises ApiError."""
         try:
-            found = json.loads(self.raw or b"{}")
+            found = json.loads(self.raw or b"{}", object_hook=_Given)
         except ValueError:
             found = None
         if not isinstance(found, dict):

@@ -5,12 +5,15 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
 from tests.aws.moto_server import ACCOUNT, without_aws
 from tests.deploy.permissions import recording, refused
 from upproxy import config
+from upproxy.aws.functions import Functions
+from upproxy.aws.session import Session
 from upproxy.cli.frame import main
 from upproxy.deploy.policy import statements
 from upproxy.deploy.wanted import Account
@@ -61,6 +64,15 @@ def project(tmp_path):
     return tmp_path
 
 
+def assert_nowhere_else(function):
+    """The secret is in the function's environment, and neither in its code nor in the arguments of any process."""
+    found = Functions(Session(), REGION)
+    assert found.find(function)["Configuration"]["Environment"]["Variables"]["API_KEY"].startswith(SECRET)
+    with zipfile.ZipFile(io.BytesIO(found.download(function, "live"))) as code:
+        assert not any(SECRET.encode() in code.read(name) for name in code.namelist())
+    assert SECRET not in subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout
+
+
 def test_every_call_of_a_stage_is_allowed(sandbox, project, monkeypatch, capfdbinary):
     shown = b""
 
@@ -81,6 +93,7 @@ def test_every_call_of_a_stage_is_allowed(sandbox, project, monkeypatch, capfdbi
         run("deploy", "--yes")
         run("env", "add", "API_KEY", given=SECRET.encode() + b"2")
         assert "version" in run("deploy", "--json", "--yes", "-v")
+        assert_nowhere_else("shop-staging")
         run("deploys")
         run("rollback", "--json")
         run("prune", "--yes")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.conftest import variable
-from tests.sandbox import aws, fetch, sandbox  # noqa: F401
+from tests.sandbox import Running, aws, fetch, sandbox  # noqa: F401
 from upproxy import build, config
 from upproxy.aws import session as sessions
 from upproxy.aws.artefacts import Artefacts
@@ -31,6 +31,7 @@ from upproxy.deploy.errors import NotOurs, Unhealthy
 from upproxy.deploy.names import Names, bucket
 from upproxy.deploy.release import Deploy
 from upproxy.local.sandbox.calls import Call, Fault, is_read
+from upproxy.local.sandbox.delays import Delays
 from upproxy.local.sandbox.errors import ApiError
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -502,6 +503,22 @@ def test_code_that_was_changed_on_its_way_is_not_taken(project, monkeypatch):
     answered_otherwise(monkeypatch, "GetFunction", lambda _, answer: {**answer, "Configuration": configuration})
     with pytest.raises(Unreachable, match="by its digest"):
         Functions(Session(), REGION).download(f"{project.name}-staging", "live")
+
+
+def test_what_aws_takes_its_time_for_is_waited_for(tmp_path, monkeypatch):
+    """A role that is not known everywhere yet, and changes and versions that are in the making."""
+    running = Running(Delays(create=0.3, update=0.3, publish=0.3, role=1.5))
+    try:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        project = Project(tmp_path)
+        (first,) = project.deploy()
+        assert len([call for call in running.calls if call.operation == "CreateFunction"]) > 1
+        project.write("two", document="lambda: {memory: 300}")
+        (second,) = project.deploy()
+        assert (fetch(first.url), second.version) == ((200, "two"), "2")
+    finally:
+        running.close()
 
 
 def test_throttling_without_end(project, aws, monkeypatch):  # noqa: F811

@@ -196,6 +196,14 @@ def test_a_grant_of_ours_that_has_lost_its_condition_is_repaired(want):
     assert [step.what for step in found.switch][1:] == [FIRST[-2]]
 
 
+def test_a_grant_of_ours_that_is_another_one_now_is_repaired(want):
+    wanted = want()
+    other = {**THROUGH_URL, "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}
+    found = plan.plan(wanted, CODE, deployed(wanted, statements=[URL, other]))
+    assert revoked(found.switch) == ["upproxy-url-invoke"]
+    assert [step.what for step in found.switch][1:] == [FIRST[-2]]
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -33,8 +33,8 @@ Without the condition of the second anybody could invoke the function with an ev
 """
 
 _CONDITIONS = {
-    "lambda:InvokeFunctionUrl": ("StringEquals", "lambda:FunctionUrlAuthType", "none"),
-    "lambda:InvokeFunction": ("Bool", "lambda:InvokedViaFunctionUrl", "true"),
+    "lambda:InvokeFunctionUrl": ("lambda:functionurlauthtype", "none"),
+    "lambda:InvokeFunction": ("lambda:invokedviafunctionurl", "true"),
 }
 
 
@@ -157,14 +157,21 @@ def _settings(wanted: Wanted, found: Found) -> Iterator[Step]:
 def _url(wanted: Wanted, found: Found) -> Iterator[Step]:
     public = wanted.url is not None and wanted.url["AuthType"] == "NONE"
     granted = set()
-    for statement in filter(_is_for_everybody, found.statements):
-        name, action = statement["Sid"], statement["Action"]
-        through_url = _is_through_url(statement)
+    for statement in found.statements:
+        name = statement["Sid"]
+        through_url = _is_for_everybody(statement) and _is_through_url(statement)
         if public and through_url:
-            granted.add(action)
-        elif through_url or not statement.get("Condition"):
-            why = "it is not public" if through_url else "anybody could send it events of their own making"
-            yield Step(f"take away the permission {name}: {why}", partial(steps.revoke, statement_id=name))
+            granted.add(statement["Action"])
+            continue
+        if through_url:
+            why = "it is not public"
+        elif _is_for_everybody(statement) and not statement.get("Condition"):
+            why = "anybody could send it events of their own making"
+        elif name in (one["StatementId"] for one in URL_STATEMENTS):
+            why = "it is not as it was made"
+        else:
+            continue
+        yield Step(f"take away the permission {name}: {why}", partial(steps.revoke, statement_id=name))
     if wanted.url is None:
         if found.url is not None:
             question = "Delete the Function URL? The same address cannot be had again."
@@ -192,9 +199,10 @@ def _is_through_url(statement: Mapping[str, Any]) -> bool:
     """Whether the condition of a statement is that of a public Function URL."""
     if statement["Action"] not in _CONDITIONS:
         return False
-    operator, key, value = _CONDITIONS[statement["Action"]]
-    found = (statement.get("Condition") or {}).get(operator, {}).get(key)
-    return str(found).lower() == value
+    wanted, value = _CONDITIONS[statement["Action"]]
+    conditions = (statement.get("Condition") or {}).values()
+    found = {key.lower(): str(one).lower() for condition in conditions for key, one in condition.items()}
+    return found.get(wanted) == value
 
 
 def _instances(count: int) -> str:

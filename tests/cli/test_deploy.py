@@ -63,8 +63,11 @@ def test_a_sample_app_comes_changes_goes_back_and_leaves_nothing(sandbox, aws, t
     second = sandbox.run("deploy", folder=project)
     assert (second.stdout.strip(), "version 2 is live" in second.stderr) == (url, True)
     assert "Memos, a small" in fetch(url)[1]
+    sandbox.clear()
     back = sandbox.run("rollback", folder=project)
     assert "version 1" in back.stderr
+    asked = [call.operation for call in sandbox.calls]
+    assert asked.index("GetFunctionConfiguration") < asked.index("UpdateAlias")  # it is awake before it is live
     listed = json.loads(sandbox.run("deploys", "--json", folder=project).stdout)
     assert [(one["version"], one["live"]) for one in listed] == [("2", False), ("1", True)]
     assert "Notes, a small" in fetch(url)[1]

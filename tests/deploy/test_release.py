@@ -451,6 +451,19 @@ def test_an_app_that_does_not_start_while_its_snapshot_is_made(project, monkeypa
     assert fetch(first.url) == (200, "one")
 
 
+def test_a_version_that_fell_asleep_is_woken_up(project, aws, monkeypatch):  # noqa: F811
+    project.deploy()
+    functions, name = Functions(Session(), REGION), f"{project.name}-staging"
+    states = iter(("Inactive", "Pending", "Active"))
+    answered_otherwise(monkeypatch, "GetFunctionConfiguration", lambda _, answer: {**answer, "State": next(states)})
+    error = ApiError("ResourceNotReadyException", "The function is inactive", 502)
+    aws.clear()
+    aws.faults.append(Fault(operation="Invoke", error=error))
+    functions.ready(name, "1", lambda _: None)
+    assert [call.operation for call in aws.calls].count("Invoke") == 1
+    assert next(states, None) is None
+
+
 def test_a_policy_that_has_not_spread_yet_is_waited_for(project, aws):  # noqa: F811
     said = "The provided execution role does not have permissions to call CreateNetworkInterface on EC2"
     aws.faults.append(Fault(operation="CreateFunction", error=ApiError("InvalidParameterValueException", said, 400)))

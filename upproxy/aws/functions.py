@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import Any, NamedTuple
 
-from upproxy.aws.errors import AccessDenied, AwsError, Conflict, InvalidRequest, NotFound, Unreachable
+from upproxy.aws.errors import AccessDenied, AwsError, Conflict, CredentialsError, InvalidRequest, NotFound, Unreachable
 from upproxy.aws.session import READ_TIMEOUT, Session
 from upproxy.aws.waiting import wait
 
@@ -23,6 +23,7 @@ _ROLE_UNKNOWN = (
     "cannot be assumed by Lambda", "role defined for the function", "KMS key is invalid for CreateGrant",
     "execution role does not have permissions",  # in a VPC, while the role's policy spreads
 )  # fmt: skip
+_NOTHING = b'{"upproxy": {"warm": {"hold_ms": 0}}}'
 
 Report = Callable[[str], None]
 
@@ -111,7 +112,6 @@ class Functions:
 
         def look() -> dict[str, Any] | None:
             found = self._lambda.call("GetFunctionConfiguration", FunctionName=name, Qualifier=qualifier)
-            # A function that nobody has called for weeks is Inactive, and wakes up when it is called.
             busy = found.get("State") == "Pending" or found.get("LastUpdateStatus") == "InProgress"
             return None if busy else found
 
@@ -133,6 +133,26 @@ class Functions:
                     code=code, operation="GetFunctionConfiguration",
                 )  # fmt: skip
         return found
+
+    def ready(self, name: str, version: str, report: Report) -> None:
+        """Wait until a version takes requests: it is made, and woken up if nobody has called it for weeks.
+
+        The first call of an Inactive one fails, and Lambda then has it ready within minutes (Lambda Developer Guide,
+        "Lambda function states"). Raises as `settled` does.
+        """
+
+        def look() -> bool | None:
+            if self.settled(name, version, report).get("State") != "Inactive":
+                return True
+            try:
+                self.invoke(name, version, _NOTHING, READ_TIMEOUT)
+            except (AccessDenied, CredentialsError):
+                raise
+            except AwsError:
+                pass
+            return None
+
+        wait(look, f"version {version} of {name} to wake up", timeout=SETTLE_TIMEOUT, report=report)
 
     def publish(self, name: str, revision: str, sha256: str, description: str) -> dict[str, Any]:
         """Publish what was changed last as a version and return its configuration; unchanged, the last one.

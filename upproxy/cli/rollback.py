@@ -42,6 +42,7 @@ def command(call: Call, release: str | None) -> None:
     moving = [region for region in stage.regions if not targets[region].live]
 
     def move(region: str) -> None:
+        functions[region].ready(name, targets[region].version, output.note)
         steps.move(functions[region], name, histories[region].alias, targets[region].version)
 
     in_all(moving, move)

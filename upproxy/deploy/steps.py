@@ -111,7 +111,7 @@ def publish(run: Run) -> None:
     run.version = version["Version"]
     try:
         with concealing(run.wanted.secrets):
-            run.functions.settled(run.name, run.version, run.report)
+            run.functions.ready(run.name, run.version, run.report)
     except AwsError as error:
         if error.code.startswith("FunctionError"):
             raise Unhealthy(f"version {run.version} cannot be started: {error}") from None

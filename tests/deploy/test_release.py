@@ -438,6 +438,21 @@ def test_a_failed_change_before_stops_no_change(project, monkeypatch):
     assert done.released
 
 
+def test_a_function_that_could_not_be_created_is_created_anew(project, monkeypatch):
+    failed = {"State": "Failed", "StateReason": "No addresses are left in the subnet"}
+    with monkeypatch.context() as patch:
+        answered_otherwise(patch, "GetFunctionConfiguration", lambda _, answer: {**answer, **failed})
+        with pytest.raises(AwsError, match="No addresses are left"):
+            project.deploy()
+        answered_otherwise(
+            patch, "GetFunction", lambda _, answer: {**answer, "Configuration": {**answer["Configuration"], **failed}}
+        )
+        again = project.prepared()
+    (done,) = go(again)
+    assert "delete the function, which AWS could not create" in " ".join(again.changes[REGION])
+    assert fetch(done.url) == (200, "one")
+
+
 def test_an_app_that_does_not_start_while_its_snapshot_is_made(project, monkeypatch):
     (first,) = project.deploy()
     project.write("two")

@@ -110,11 +110,13 @@ def _log_group(wanted: Wanted, found: Found) -> Iterator[Step]:
 
 def _release(wanted: Wanted, code: Code, found: Found) -> Iterator[Step]:
     size = f"{code.size / 1_000_000:.1f} MB"
-    if found.function is None:
+    latest = {} if found.function is None else found.function["Configuration"]
+    if not latest:
         yield Step(f"create the function ({size} of code)", steps.create_function)
+    elif latest.get("State") == "Failed" and found.alias is None:  # of which AWS makes nothing any more
+        yield Step(f"delete the function, which AWS could not create, and create it anew ({size})", steps.recreate)
     else:
-        latest = found.function["Configuration"]
-        failed = "Failed" in (latest.get("State"), latest.get("LastUpdateStatus"))
+        failed = latest.get("LastUpdateStatus") == "Failed"
         if (changed := _changed(wanted, latest)) or failed:
             why = ", ".join(changed) or "once more: the last change failed"
             yield Step(f"configure the function ({why})", steps.configure)

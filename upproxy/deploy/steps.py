@@ -80,6 +80,12 @@ def create_function(run: Run) -> None:
         run.functions.create(parameters, run.report)
 
 
+def recreate(run: Run) -> None:
+    """Create the function anew: one whose creation failed takes no changes (Lambda Developer Guide, "States")."""
+    run.functions.delete(run.name)
+    create_function(run)
+
+
 def configure(run: Run) -> None:
     """Change the configuration of what is published next."""
     revision = run.functions.idle(run.name, LATEST, run.report)["RevisionId"]

@@ -111,6 +111,13 @@ def test_a_public_url_needs_both_permissions_of_its_alias(public):
     assert status(public, Origin="http://localhost:5173")[0] == 200
 
 
+def test_a_permission_for_all_actions_is_one_for_urls(public):
+    boto3.client("lambda").add_permission(
+        FunctionName="public", Qualifier="live", StatementId="all", Action="lambda:*", Principal="*"
+    )
+    assert fetch(public)[0] == 200
+
+
 def test_a_url_for_iam_wants_a_signature(public, aws):  # noqa: F811
     boto3.client("lambda").update_function_url_config(FunctionName="public", Qualifier="live", AuthType="AWS_IAM")
     assert fetch(public)[0] == 403

@@ -296,6 +296,14 @@ def test_logs_are_kept_where_their_group_exists(client, upload):
     assert {"[$LATEST]" in one["logStreamName"] for one in events} == {True}
 
 
+def test_logs_are_kept_in_the_group_of_the_function(client, upload):
+    logs = boto3.client("logs")
+    logs.create_log_group(logGroupName="/shared")
+    upload("sharing", ODD, LoggingConfig={"LogGroup": "/shared"})
+    invoke(client, "sharing", "here", LogType="Tail")
+    assert "told é" in [one["message"] for one in logs.filter_log_events(logGroupName="/shared")["events"]]
+
+
 # --- what it does not know
 
 

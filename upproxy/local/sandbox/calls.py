@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -68,6 +68,6 @@ def is_read(call: Call) -> bool:
     return name.startswith(("Get", "List", "Describe", "Head", "Filter", "GET ", "HEAD ", "Lookup"))
 
 
-def describe(calls: list[Call]) -> str:
+def describe(calls: Iterable[Call]) -> str:
     """Return calls as text, for people who look for what went wrong."""
     return json.dumps([f"{call.service}:{call.operation}" for call in calls], indent=1)

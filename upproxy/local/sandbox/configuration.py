@@ -80,6 +80,11 @@ def granted(wanted: Document, arn: str) -> Document:
     }  # fmt: skip
 
 
+def allows(statement: Mapping[str, Any], action: str) -> bool:
+    """Whether a statement is about an action of Lambda; AddPermission takes no other patterns than these."""
+    return statement["Action"] in (action, "lambda:*", "*")
+
+
 def now() -> str:
     """Return the time as Lambda writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")

@@ -27,7 +27,7 @@ WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 REPORT_WAIT = 2.0  # seconds that the report of an invocation is waited for
 RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "handler_runner.py")
 
-_DECISIVE = ("CodeSha256", "Environment", "Handler", "MemorySize", "Runtime", "Timeout")
+_DECISIVE = ("CodeSha256", "Environment", "Handler", "LoggingConfig", "MemorySize", "Runtime", "Timeout")
 
 Python = Callable[[str], Awaitable[str]]
 """Finds an interpreter by its minor version, such as 3.13. Raises Failure."""
@@ -224,7 +224,8 @@ class Invocations:
             if report is not None and not report.done():
                 report.set_result(log)
 
-        return self._logs.stream(version.region, version.name, name, on_report)
+        group = str(version.configuration["LoggingConfig"]["LogGroup"])
+        return self._logs.stream(version.region, version.name, group, name, on_report)
 
     async def _describe(self, version: Version) -> Function:
         """Describe how a version is started, as AWS's own runtime would. Raises Failure."""
@@ -246,6 +247,7 @@ class Invocations:
                 version.name, region=version.region, python=minor, memory=configuration["MemorySize"], directory=task,
                 runtime=self._runtime, version=version.number,
             ),
+            "AWS_LAMBDA_LOG_GROUP_NAME": str(configuration["LoggingConfig"]["LogGroup"]),
             "_HANDLER": str(configuration["Handler"]),
             "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "en_US.UTF-8",

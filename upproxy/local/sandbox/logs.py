@@ -25,8 +25,10 @@ class Logs:
         self._backend = backend
         self._console = console
 
-    def stream(self, region: str, function: str, name: str, on_report: Callable[[str, str], None]) -> LogStream:
-        """Open the log stream of an instance.
+    def stream(
+        self, region: str, function: str, group: str, name: str, on_report: Callable[[str, str], None]
+    ) -> LogStream:
+        """Open the log stream of an instance, in the log group of its function.
 
         `on_report` is called with the request id of each invocation that has been reported, and with its log.
         """
@@ -34,7 +36,7 @@ class Logs:
 
         def write(line: str) -> None:
             kept.append(line)
-            self._put(region, f"/aws/lambda/{function}", name, line)
+            self._put(region, group, name, line)
             self._console(function, line)
 
         def on_line(source: str, line: bytes) -> None:  # noqa: ARG001

@@ -35,6 +35,14 @@ class Moto:
         """Return the state of a service in a region; global ones have the region `aws`."""
         return self._backend(service)[ACCOUNT][region]  # type: ignore[call-overload]
 
+    def knows(self, region: str) -> bool:
+        """Whether there is such a region."""
+        try:
+            self.backend("logs", region)
+        except KeyError:
+            return False
+        return True
+
     async def call(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Have moto answer a request."""
         return await asyncio.get_running_loop().run_in_executor(

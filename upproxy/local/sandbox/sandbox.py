@@ -9,7 +9,9 @@ import shutil
 import socket
 import tempfile
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -39,6 +41,7 @@ from upproxy.local.sandbox.urls import Urls
 from upproxy.local.watchdog import Watchdog
 
 _BODY = 128 * 1024 * 1024  # bytes of a call
+_CALLS = 10_000  # that are remembered
 _RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")  # in AWS's own runtime
 _CODE = "/upproxy-code/"  # where zips are fetched from, for who has been told the address
 _CODE_LIFE = 600  # seconds that such an address is good for
@@ -63,12 +66,12 @@ class Options:
 
 
 class Sandbox:
-    """A local AWS; an asynchronous context manager. `calls` are all that came, `faults` what shall go wrong."""
+    """A local AWS; an asynchronous context manager. `calls` are the last that came, `faults` what shall go wrong."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self.key = f"AKIA{secrets.token_hex(8).upper()}"
-        self.calls: list[Call] = []
+        self.calls: deque[Call] = deque(maxlen=_CALLS)
         self.faults: list[Fault] = []
         self._codes: dict[str, bytes] = {}
         self._roles: dict[str, datetime] = {}
@@ -94,51 +97,59 @@ class Sandbox:
         return self._apis.address(api)
 
     async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as ends:
+            await self._start(ends)
+            self._ends = ends.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._ends.aclose()
+
+    async def _start(self, ends: AsyncExitStack) -> None:
+        """Start everything, and say how it ends: the last first, and all of it, whatever goes wrong."""
         options = self._options
         self._moto = await asyncio.to_thread(Moto)
-        self._listener = socket.create_server(("127.0.0.1", options.port), backlog=256)
-        self._port = self._listener.getsockname()[1]
+        ends.callback(self._moto.close)
+        listener = ends.enter_context(socket.create_server(("127.0.0.1", options.port), backlog=256))
+        self._port = listener.getsockname()[1]
         self._hosts = frozenset((f"127.0.0.1:{self._port}", f"localhost:{self._port}"))
         self._folder = tempfile.mkdtemp(prefix="upproxy-sandbox-")
-        self._watchdog = Watchdog(self._folder)
+        ends.callback(shutil.rmtree, self._folder, ignore_errors=True)
+        watchdog = Watchdog(self._folder)
+        ends.callback(watchdog.close)
         logs = Logs(lambda region: self._moto.backend("logs", region), options.console)
         self._invocations = Invocations(
             logs,
             folder=self._folder,
-            watchdog=self._watchdog,
+            watchdog=watchdog,
             python=options.python,
             runtime=_runtime(self._folder),
             environment=self.environment,
             scaling=options.scaling,
             log=options.log,
         )
+        ends.push_async_callback(self._invocations.close)
+        runner = web.ServerRunner(
+            web.Server(self._handle, access_log=None, auto_decompress=False), shutdown_timeout=0.5
+        )
+        ends.push_async_callback(runner.cleanup)
         self.functions = self._invocations.functions = Functions(
             options.delays, known_role=self._known_role, fetch=self._fetch, changed=self._invocations.changed
         )
-        self._urls = Urls(self.functions, self._invocations, key=self.key, log=options.log)
-        self._lambda = LambdaApi(self.functions, self._invocations, url_of=self._urls.open, code_url=self._code_url)
+        urls = Urls(self.functions, self._invocations, key=self.key, log=options.log)
+        ends.push_async_callback(urls.close)
+        self._lambda = LambdaApi(self.functions, self._invocations, url_of=urls.open, code_url=self._code_url)
         self._apis = Apis(self._moto.backend, self.functions, self._invocations, key=self.key, log=options.log)
+        ends.push_async_callback(self._apis.close)
         self._schedules = Schedules(
             self._moto.backend, self.functions, self._invocations, clock=Clock(options.speed), log=options.log
         )
+        ends.push_async_callback(self._schedules.close)
         engine = Engine(lambda region: Services(self._sent, region), self._apis.address)
         self._cloudformation = CloudFormation(engine, self._fetch)
-        server = web.Server(self._handle, access_log=None, auto_decompress=False)
-        self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
-        await self._runner.setup()
-        await web.SockSite(self._runner, self._listener).start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._cloudformation.close()
-        await self._schedules.close()
-        await self._apis.close()
-        await self._urls.close()
-        await self._runner.cleanup()
-        await self._invocations.close()
-        self._moto.close()
-        self._watchdog.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        ends.push_async_callback(self._cloudformation.close)
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
 
     def kill(self) -> None:
         """Kill everything that runs, for ways out that leave no time."""
@@ -197,6 +208,8 @@ class Sandbox:
         """Have a service answer a request. Raises ApiError."""
         path, _, query = target.partition("?")
         if service == "lambda":
+            if not self._moto.knows(region):
+                raise ApiError("UnrecognizedClientException", f"there is no region {region}")
             return await self._lambda.call(region, method, path, query, headers, body)
         if service == "scheduler":
             self._schedules.check(method, path, body)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from upproxy.local.failure import Failure
 from upproxy.local.runtime_api import FunctionError, Reply
+from upproxy.local.sandbox.configuration import allows
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.functions import Functions
 from upproxy.local.sandbox.invocations import Invocations
@@ -50,7 +51,7 @@ class Target:
         except ApiError:
             return False
         return any(
-            one["Action"] == "lambda:InvokeFunction"
+            allows(one, "lambda:InvokeFunction")
             and one["Principal"] == {"Service": service}
             and _holds(one.get("Condition") or {}, source)
             for one in policy

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from upproxy.local.gateway import Gateway
 from upproxy.local.sandbox.access import Caller, is_key
+from upproxy.local.sandbox.configuration import allows
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.functions import Functions
 from upproxy.local.sandbox.invocations import Invocations
@@ -106,7 +107,7 @@ def _is_public(policy: list[dict[str, Any]]) -> bool:
         conditions = statement.get("Condition") or {}
         return (
             statement["Principal"] in ("*", {"AWS": "*"})
-            and statement["Action"] == action
+            and allows(statement, action)
             and conditions in ({}, {operator: {key: value}})
         )
 

@@ -25,7 +25,7 @@ from bench.figures import Figure, WrongAnswer
 from upproxy.build import interpreter
 from upproxy.cli.check import MOUNTED, sandbox
 from upproxy.local.environment import REGION, function_arn
-from upproxy.local.runtime_api import Buffered, FunctionError, Stream
+from upproxy.local.invocation import Buffered, FunctionError, Stream
 from upproxy.local.runtime_process import RuntimeProcess
 from upproxy.local.sources import SOURCES, HttpRequest
 

@@ -20,8 +20,8 @@ from bench.cases import ROOT
 from bench.figures import Figure, WrongAnswer
 from upproxy.local.fleet import Fleet, Scaling
 from upproxy.local.instance import BUSY
+from upproxy.local.invocation import Buffered
 from upproxy.local.processes import memory, sessions
-from upproxy.local.runtime_api import Buffered
 from upproxy.local.serve import Options, Project
 from upproxy.local.sources import SOURCES, HttpRequest
 

@@ -26,7 +26,7 @@ from bench.driver import WrongReply
 from upproxy.config.warm import Warming
 from upproxy.local.fleet import Fleet, Scaling
 from upproxy.local.instance import LogStream
-from upproxy.local.runtime_api import Buffered
+from upproxy.local.invocation import Buffered
 from upproxy.local.schedule import Schedule
 from upproxy.local.serve import Options, Project
 from upproxy.local.sources import SOURCES, HttpRequest

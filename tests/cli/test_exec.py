@@ -12,7 +12,7 @@ from tests.aws.moto_server import REGION
 from tests.cli.lambda_api import CONFIGURATION, INVOKE, LambdaApi
 from tests.conformance.ways import Lambda, manifest
 from tests.proxy.runtime.conftest import APP
-from upproxy.local.runtime_api import FunctionError
+from upproxy.local.invocation import FunctionError
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import upproxy.proxy.__main__
 from upproxy.local.environment import runtime_environment
-from upproxy.local.runtime_api import Buffered, FunctionError, Reply, Stream
+from upproxy.local.invocation import Buffered, FunctionError, Reply, Stream
 from upproxy.local.runtime_process import RuntimeProcess
 from upproxy.local.sources import SOURCES, HttpReply, HttpRequest
 

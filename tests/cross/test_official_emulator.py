@@ -28,8 +28,8 @@ from tests.conformance.ways import ROOT, manifest
 from upproxy.local.failure import Failure
 from upproxy.local.fleet import Fleet, Scaling
 from upproxy.local.instance import Function, LogStream
+from upproxy.local.invocation import Buffered, FunctionError
 from upproxy.local.processes import kill_session
-from upproxy.local.runtime_api import Buffered, FunctionError
 
 SECONDS = 2
 ARN = "arn:aws:lambda:us-east-1:012345678912:function:test_function"

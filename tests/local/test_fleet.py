@@ -14,7 +14,7 @@ from tests.local.conftest import ARN, SCRIPTED, Lines
 from upproxy.local.failure import Failure
 from upproxy.local.fleet import Fleet, Scaling
 from upproxy.local.instance import BUSY, IDLE, INIT, RESET, TRANSITIONS, Function, LogStream
-from upproxy.local.runtime_api import Buffered, FunctionError, Throttled
+from upproxy.local.invocation import Buffered, FunctionError, Throttled
 
 MANAGED = {"on_demand": False, "scaling": Scaling(slots=4)}
 

@@ -9,7 +9,7 @@ import pytest
 
 from upproxy.local.failure import Failure
 from upproxy.local.gateway import Gateway
-from upproxy.local.runtime_api import Throttled
+from upproxy.local.invocation import Throttled
 from upproxy.local.sources import SOURCES
 
 

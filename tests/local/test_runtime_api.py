@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from upproxy.local.runtime_api import PAYLOAD_LIMIT, Buffered, FunctionError, Stream, StreamBroken, Throttled
+from upproxy.local.invocation import Buffered, FunctionError, Stream, StreamBroken, Throttled
+from upproxy.local.runtime_api import PAYLOAD_LIMIT
 
 PRELUDE = b'{"statusCode":200,"headers":{}}'
 NULS = bytes(8)

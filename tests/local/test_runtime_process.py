@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from upproxy.local.runtime_api import Buffered, FunctionError
+from upproxy.local.invocation import Buffered, FunctionError
 from upproxy.local.runtime_process import StartFailed
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.conformance.ways import Lambda, manifest
 from tests.proxy.runtime.conftest import APP
 from tests.proxy.runtime.events import http
-from upproxy.local.runtime_api import Buffered
+from upproxy.local.invocation import Buffered
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 

@@ -15,8 +15,8 @@ import pytest
 
 from tests.conformance.ways import ROOT
 from upproxy.local.fleet import Fleet, Scaling
+from upproxy.local.invocation import Buffered
 from upproxy.local.processes import is_stopped, sessions
-from upproxy.local.runtime_api import Buffered
 from upproxy.local.serve import Options, Project
 from upproxy.local.sources import SOURCES, HttpReply, HttpRequest
 

@@ -24,7 +24,7 @@ from upproxy.config.middleware import private, references
 from upproxy.local import processes
 from upproxy.local.environment import REGION, function_arn, reserved
 from upproxy.local.failure import explain
-from upproxy.local.runtime_api import Buffered, FunctionError, StreamBroken
+from upproxy.local.invocation import Buffered, FunctionError, StreamBroken
 from upproxy.local.runtime_process import RuntimeProcess, StartFailed
 from upproxy.local.sources import SOURCES, HttpReply, HttpRequest
 

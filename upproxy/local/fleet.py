@@ -23,8 +23,8 @@ from typing import Any
 
 from upproxy.local.failure import Failure
 from upproxy.local.instance import BUSY, IDLE, INIT, RESET, Function, Instance, LogStream
+from upproxy.local.invocation import TIMED_OUT_KIND, Reply, Throttled
 from upproxy.local.processes import sessions
-from upproxy.local.runtime_api import TIMED_OUT_KIND, Reply, Throttled
 from upproxy.local.runtime_process import Guard, StartFailed
 
 Launch = Callable[[], Awaitable[Function]]

@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 
 from upproxy.local import error_page
 from upproxy.local.failure import Failure
-from upproxy.local.runtime_api import Buffered, FunctionError, Reply, Stream, StreamBroken, Throttled
+from upproxy.local.invocation import Buffered, FunctionError, Reply, Stream, StreamBroken, Throttled
 from upproxy.local.sources import HttpReply, HttpRequest, MalformedReply, Source
 from upproxy.local.sources.source import LAMBDA_PAYLOAD
 

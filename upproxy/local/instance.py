@@ -14,7 +14,7 @@ from time import monotonic
 
 from upproxy.local import report
 from upproxy.local.environment import LATEST, log_stream
-from upproxy.local.runtime_api import TIMED_OUT_KIND, FunctionError, Invocation, Reply
+from upproxy.local.invocation import TIMED_OUT_KIND, FunctionError, Invocation, Reply
 from upproxy.local.runtime_process import Guard, Line, RuntimeProcess, StartFailed
 
 INIT = "init"  # the runtime process has been started and has not polled yet

@@ -7,230 +7,36 @@ emulator (aws-lambda-runtime-interface-emulator). It knows nothing of processes:
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import json
 import time
 import uuid
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from upproxy.local.extensions import ExtensionRefused, Extensions
+from upproxy.local.invocation import (
+    ACCEPTED,
+    TIMED_OUT,
+    TIMED_OUT_KIND,
+    Buffered,
+    FunctionError,
+    Invocation,
+    Reply,
+    Stream,
+    Throttled,
+    error_body,
+)
 from upproxy.local.report import timed_out
 from upproxy.local.wire import Connection, Request
 
 PAYLOAD_LIMIT = 6_291_556  # bytes of a buffered response
-PRELUDE_LIMIT = 16_384  # bytes within which the NULs that end a streamed reply's prelude have to come
-PRELUDE_END = bytes(8)
-STREAM_BUFFER = 262_144  # bytes of a stream that are held before the runtime has to wait
 GONE_KEPT = 1_024  # ids of invocations that have ended early, which a late response is told apart by
 
 HTTP_INTEGRATION = "application/vnd.awslambda.http-integration-response"
 RUNTIME = "/2018-06-01/runtime"
 EXTENSION = "/2020-01-01/extension"
-
-
-@dataclass(frozen=True, slots=True)
-class Buffered:
-    """A reply in one piece: the payload, as the runtime posted it."""
-
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionError:
-    """The invocation, or the start, has failed. `payload` is JSON, normally `{"errorMessage", "errorType"}`."""
-
-    kind: str
-    payload: bytes
-
-    @classmethod
-    def of(cls, kind: str, message: str) -> FunctionError:
-        """Make one as Lambda itself would."""
-        return cls(kind, json.dumps({"errorMessage": message, "errorType": kind}).encode())
-
-    @property
-    def message(self) -> str:
-        """The message for people, whatever the runtime posted."""
-        try:
-            document = json.loads(self.payload)
-        except ValueError:
-            document = None
-        message = document.get("errorMessage") if isinstance(document, dict) else None
-        if isinstance(message, str):
-            return message
-        return self.payload.decode("utf-8", "replace") or self.kind
-
-
-class StreamBroken(Exception):
-    """A streamed reply ended before its end. `error` says why."""
-
-    def __init__(self, error: FunctionError) -> None:
-        super().__init__(error.message)
-        self.error = error
-
-
-class Throttled(Exception):
-    """Nothing is free to take the invocation; the message says what limits that."""
-
-
-class Invocation:
-    """One event on its way through the runtime."""
-
-    __slots__ = ("client_context", "cognito_identity", "deadline_ms", "error", "event", "nonce", "reply", "request_id",
-                 "spent", "stream", "tenant_id", "timeout", "timer", "trace_id")  # fmt: skip
-
-    def __init__(
-        self, event: bytes, request_id: str, timeout: float, spent: float, trace_id: str, client_context: str,
-        cognito_identity: str, tenant_id: str,
-    ) -> None:  # fmt: skip
-        self.event = event
-        self.request_id = request_id
-        self.nonce = str(uuid.uuid4())
-        self.timeout = timeout
-        self.spent = spent
-        self.trace_id = trace_id
-        self.client_context = client_context
-        self.cognito_identity = cognito_identity
-        self.tenant_id = tenant_id
-        self.deadline_ms = 0
-        self.error: FunctionError | None = None  # what it has failed with, a stream in its middle too
-        self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self.stream: Stream | None = None
-        self.timer: asyncio.TimerHandle | None = None
-
-    def settle(self, reply: Reply) -> None:
-        """Give whoever waits the reply; nobody may be waiting any more."""
-        if isinstance(reply, FunctionError):
-            self.error = reply
-        if not self.reply.done():
-            self.reply.set_result(reply)
-
-
-class Stream:
-    """A streamed reply: its prelude, then the body by iteration, which raises StreamBroken where it fails midway.
-
-    `prelude` is the JSON of status and headers, empty where the runtime sent a body of another content type. Only one
-    task may iterate. It has to be closed, or read to its end.
-    """
-
-    def __init__(self, invocation: Invocation, connection: Connection, has_prelude: bool, done: Callable[[], None]):
-        self.prelude = b""
-        self._invocation = invocation
-        self._connection = connection
-        self._head: bytes | None = b"" if has_prelude else None
-        self._done = done
-        self._chunks: deque[bytes] = deque()
-        self._held = 0
-        self._paused = False
-        self._over = False
-        self._error: FunctionError | None = None
-        self._wakeup: asyncio.Event = asyncio.Event()
-        if not has_prelude:
-            invocation.settle(self)
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of it has come: the next piece is the last."""
-        return self._over and self._error is None
-
-    def feed(self, data: bytes) -> None:
-        """Take a piece: of the prelude first, of the body later."""
-        if self._over:
-            return
-        if self._head is not None:
-            self._head += data
-            prelude, end, data = self._head.partition(PRELUDE_END)
-            if len(prelude) > PRELUDE_LIMIT:
-                self.fail(FunctionError.of("Runtime.InvalidResponse", "The streamed reply has no prelude."))
-                self._connection.reply(HTTPStatus.BAD_REQUEST, _error("InvalidResponse", "No prelude"))
-                return
-            if not end:
-                return
-            self.prelude = prelude
-            self._head = None
-            self._invocation.settle(self)
-            if self._invocation.reply.cancelled():
-                self.close()
-        if data and not self._over:
-            self._chunks.append(data)
-            self._held += len(data)
-            if self._held > STREAM_BUFFER and not self._paused:
-                self._paused = True
-                self._connection.pause()
-            self._wakeup.set()
-
-    def end(self, trailers: Mapping[str, str]) -> None:
-        """Take note of the end, or of the error that the trailers tell of."""
-        if self._over:
-            return
-        kind = trailers.get("lambda-runtime-function-error-type")
-        if kind:
-            text = trailers.get("lambda-runtime-function-error-body", "")
-            try:
-                body = base64.b64decode(text, validate=True)
-            except (binascii.Error, ValueError):
-                body = text.encode()
-            self.fail(FunctionError(kind, body))
-        elif self._head is not None:
-            self.fail(FunctionError.of("Runtime.InvalidResponse", "The streamed reply ended within its prelude."))
-        else:
-            self._over = True
-            self._wakeup.set()
-            self._done()
-        self._connection.reply(HTTPStatus.ACCEPTED, ACCEPTED)
-
-    def cut(self) -> None:
-        """Take note that the runtime's connection is gone before the end."""
-        self.fail(FunctionError.of("Runtime.TruncatedResponse", "The runtime did not finish its streamed reply."))
-
-    def fail(self, error: FunctionError) -> None:
-        """End with an error, after what is already there."""
-        if not self._over:
-            self._over = True
-            self._error = self._invocation.error = error
-            if self._head is not None:
-                self._invocation.settle(error)
-            self._wakeup.set()
-            self._done()
-
-    def expire(self, error: FunctionError) -> None:
-        """End because the time is over; the runtime is told."""
-        self.fail(error)
-        self._connection.reply(HTTPStatus.GONE, TIMED_OUT)
-
-    def close(self) -> None:
-        """Give up the rest: nobody reads it any more. The runtime is told that the invocation is gone."""
-        self._chunks.clear()
-        if not self._over:
-            self._over = True
-            self._done()
-            self._connection.reply(HTTPStatus.GONE, CLIENT_GONE)
-
-    def __aiter__(self) -> Stream:
-        return self
-
-    async def __anext__(self) -> bytes:
-        while not self._chunks:
-            if self._error is not None:
-                raise StreamBroken(self._error)
-            if self._over:
-                raise StopAsyncIteration
-            self._wakeup.clear()
-            await self._wakeup.wait()
-        data = self._chunks.popleft() if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks.clear()
-        self._held = 0
-        if self._paused:
-            self._paused = False
-            self._connection.resume()
-        return data
-
-
-Reply = Buffered | FunctionError | Stream
 
 
 class RuntimeApi:
@@ -489,7 +295,7 @@ class RuntimeApi:
             message = (
                 "State transition from Running to InitError failed for runtime. Error: State transition is not allowed"
             )
-            connection.reply(HTTPStatus.FORBIDDEN, _error("InvalidStateTransition", message))
+            connection.reply(HTTPStatus.FORBIDDEN, error_body("InvalidStateTransition", message))
             return
         connection.reply(HTTPStatus.ACCEPTED, ACCEPTED)
         self._on_init_error(_posted_error(request.fields, body))
@@ -508,7 +314,7 @@ class RuntimeApi:
         try:
             extension = self.extensions.register(request.fields.get("lambda-extension-name", ""), body)
         except ExtensionRefused as refused:
-            connection.reply(HTTPStatus.FORBIDDEN, _error(refused.kind, str(refused)))
+            connection.reply(HTTPStatus.FORBIDDEN, error_body(refused.kind, str(refused)))
             return
         function = {"functionName": self.function_name, "functionVersion": "$LATEST", "handler": "bootstrap"}
         identity = [("Lambda-Extension-Identifier", extension.identifier)]
@@ -518,7 +324,7 @@ class RuntimeApi:
         try:
             extension = self.extensions.find(request.fields.get("lambda-extension-identifier", ""))
         except ExtensionRefused as refused:
-            connection.reply(HTTPStatus.FORBIDDEN, _error(refused.kind, str(refused)))
+            connection.reply(HTTPStatus.FORBIDDEN, error_body(refused.kind, str(refused)))
         else:
             extension.poll(connection)
             self._settle_down()
@@ -529,11 +335,11 @@ class RuntimeApi:
         try:
             extension = self.extensions.find(request.fields.get("lambda-extension-identifier", ""))
         except ExtensionRefused as refused:
-            connection.reply(HTTPStatus.FORBIDDEN, _error(refused.kind, str(refused)))
+            connection.reply(HTTPStatus.FORBIDDEN, error_body(refused.kind, str(refused)))
             return
         if not kind:
             message = "Missing Lambda-Extension-Function-Error-Type header"
-            connection.reply(HTTPStatus.FORBIDDEN, _error("Extension.MissingHeader", message))
+            connection.reply(HTTPStatus.FORBIDDEN, error_body("Extension.MissingHeader", message))
             return
         connection.reply(HTTPStatus.ACCEPTED, ACCEPTED)
         error = _posted_error({"lambda-runtime-function-error-type": kind}, body)
@@ -582,10 +388,6 @@ def _failed(failure: tuple[str, str], request_id: str) -> FunctionError:
     return FunctionError.of(kind, f"RequestId: {request_id} Error: {reason}")
 
 
-def _error(kind: str, message: str) -> bytes:
-    return json.dumps({"errorMessage": message, "errorType": kind}).encode()
-
-
 def _posted_response(body: bytes) -> Buffered | FunctionError:
     if len(body) > PAYLOAD_LIMIT:
         message = f"Response payload size exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes)."
@@ -608,11 +410,7 @@ def _posted_error(fields: Mapping[str, str], body: bytes) -> FunctionError:
     )
 
 
-TIMED_OUT_KIND = "Sandbox.Timedout"
 TOO_LARGE_KIND = "Function.ResponseSizeTooLarge"
-ACCEPTED = b'{"status":"OK"}'
-UNKNOWN_ID = _error("InvalidRequestID", "Invalid request ID")
-INVALID_MODE = _error("InvalidFunctionResponseMode", "Invalid function response mode")
-TIMED_OUT = _error("InvokeTimeout", "Invoke timeout")
-CLIENT_GONE = _error("ClientGone", "The client has closed its connection")
-TOO_LARGE = _error("RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes).")
+UNKNOWN_ID = error_body("InvalidRequestID", "Invalid request ID")
+INVALID_MODE = error_body("InvalidFunctionResponseMode", "Invalid function response mode")
+TOO_LARGE = error_body("RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes).")

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
+from upproxy.local.invocation import FunctionError, Invocation, Reply
 from upproxy.local.processes import is_stopped, kill_session, memory, sessions
-from upproxy.local.runtime_api import FunctionError, Invocation, Reply, RuntimeApi
+from upproxy.local.runtime_api import RuntimeApi
 
 LINE_LIMIT = 1 << 20  # bytes; what is longer is split
 STOP_GRACE = 3.0  # seconds between SIGTERM and SIGKILL

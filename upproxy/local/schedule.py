@@ -11,7 +11,7 @@ from upproxy.config.warm import Warming
 from upproxy.local.clock import Clock
 from upproxy.local.failure import Failure
 from upproxy.local.fleet import Fleet
-from upproxy.local.runtime_api import Buffered, FunctionError, Throttled
+from upproxy.local.invocation import Buffered, FunctionError, Throttled
 from upproxy.warmer import warmer
 
 Report = Callable[[warmer.Tick], None]

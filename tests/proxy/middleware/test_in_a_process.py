@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.ways import Lambda, manifest
-from upproxy.local.runtime_api import StreamBroken
+from upproxy.local.invocation import StreamBroken
 from upproxy.local.sources import HttpRequest
 
 APP = [sys.executable, str(Path(__file__).parents[1] / "runtime" / "app.py"), "{fd}"]

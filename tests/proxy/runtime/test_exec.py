@@ -19,7 +19,7 @@ from tests.conformance.ways import HANDLER, ROOT, Lambda, manifest
 from tests.proxy.runtime.conftest import APP
 from tests.proxy.runtime.events import http
 from tests.proxy.runtime.test_process import payload
-from upproxy.local.runtime_api import FunctionError
+from upproxy.local.invocation import FunctionError
 from upproxy.proxy.runtime.api import PAYLOAD_LIMIT
 from upproxy.proxy.runtime.exec import HEAD, TAIL, Printed
 

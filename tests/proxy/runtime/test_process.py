@@ -17,7 +17,7 @@ import pytest
 from tests.conformance.ways import PROCESS, Lambda, manifest
 from tests.proxy.runtime.conftest import APP
 from tests.proxy.runtime.events import http
-from upproxy.local.runtime_api import Buffered, FunctionError, Stream, StreamBroken
+from upproxy.local.invocation import Buffered, FunctionError, Stream, StreamBroken
 from upproxy.local.runtime_process import StartFailed
 
 Starter = Callable[..., Lambda]

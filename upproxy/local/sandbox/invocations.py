@@ -14,7 +14,7 @@ from upproxy.local.environment import reserved
 from upproxy.local.failure import Failure
 from upproxy.local.fleet import DRAIN, Fleet, Scaling
 from upproxy.local.instance import Function, LogStream
-from upproxy.local.runtime_api import Buffered, FunctionError, Reply, StreamBroken, Throttled
+from upproxy.local.invocation import Buffered, FunctionError, Reply, StreamBroken, Throttled
 from upproxy.local.runtime_process import StartFailed
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.functions import Functions, Version

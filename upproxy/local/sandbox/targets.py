@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from upproxy.local.failure import Failure
-from upproxy.local.runtime_api import FunctionError, Reply
+from upproxy.local.invocation import FunctionError, Reply
 from upproxy.local.sandbox.configuration import allows
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.functions import Functions

@@ -65,8 +65,9 @@ def release(call: Call, stage: Stage, target: Target, code: Code, commit: Commit
     from upproxy.cli.stack import apply
     from upproxy.deploy import address, wanted
     from upproxy.deploy.environment import Variables, unset
-    from upproxy.deploy.release import Deploy, in_all
+    from upproxy.deploy.release import Deploy
     from upproxy.deploy.stack.stack import Stack
+    from upproxy.deploy.together import in_all
 
     output, session, names = call.output, stage.session, stage.names
     began = time.monotonic()

@@ -26,7 +26,7 @@ def command(call: Call, name: str | None) -> None:
     from upproxy.aws.functions import Functions
     from upproxy.cli import stage as stages
     from upproxy.deploy import history
-    from upproxy.deploy.release import in_all
+    from upproxy.deploy.together import in_all
 
     output = call.output
     chosen(call, name)

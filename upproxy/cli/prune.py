@@ -24,7 +24,7 @@ def command(call: Call, name: str | None, *, keep: int | None, dry_run: bool) ->
     from upproxy.cli import stage as stages
     from upproxy.deploy import history, prune
     from upproxy.deploy.names import bucket
-    from upproxy.deploy.release import in_all
+    from upproxy.deploy.together import in_all
 
     output = call.output
     chosen(call, name)

@@ -27,7 +27,7 @@ def command(call: Call, release: str | None) -> None:
     from upproxy.cli import stage as stages
     from upproxy.deploy import commit, gate, history, steps, wanted
     from upproxy.deploy.errors import Unhealthy as NotHealthy
-    from upproxy.deploy.release import in_all
+    from upproxy.deploy.together import in_all
 
     output = call.output
     chosen(call, None)

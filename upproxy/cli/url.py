@@ -36,7 +36,7 @@ def addresses(call: Call) -> dict[str, str]:
     # Not at the top: the help of this command should not wait for boto3.
     from upproxy.cli import stage as stages
     from upproxy.deploy import address
-    from upproxy.deploy.release import in_all
+    from upproxy.deploy.together import in_all
 
     stage = stages.opened(call)
     return in_all(stage.regions, lambda region: address.of(stage.session, region, stage.names, stage.config))

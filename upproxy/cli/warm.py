@@ -36,7 +36,7 @@ def _status(call: Call) -> None:
     # Not at the top: the help of this command should not wait for boto3.
     from upproxy.cli import stage as stages
     from upproxy.deploy import warming
-    from upproxy.deploy.release import in_all
+    from upproxy.deploy.together import in_all
 
     stage = stages.opened(call)
     found = in_all(stage.regions, lambda region: warming.status(stage.session, region, stage.names))
@@ -65,7 +65,7 @@ def _now(call: Call, *, count: int | None) -> int:
 
     from upproxy.cli import stage as stages
     from upproxy.deploy import warming
-    from upproxy.deploy.release import in_all
+    from upproxy.deploy.together import in_all
 
     output = call.output
     stage = stages.opened(call)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +11,7 @@ from upproxy.aws.log_groups import LogGroups
 from upproxy.aws.roles import Roles
 from upproxy.deploy.errors import NotOurs
 from upproxy.deploy.names import ALIAS, Names
+from upproxy.deploy.together import at_once
 
 Document = Mapping[str, Any]
 
@@ -43,7 +43,7 @@ class FoundRole:
 
 def look(names: Names, functions: Functions, log_groups: LogGroups) -> Found:
     """Ask for everything of a stage in a region. Raises NotOurs, and AwsError."""
-    function, alias, live, url, statements, provisioned, log_group = _at_once(
+    function, alias, live, url, statements, provisioned, log_group = at_once(
         lambda: functions.find(names.function),
         lambda: functions.alias(names.function, ALIAS),
         lambda: functions.configuration(names.function, ALIAS),
@@ -76,8 +76,3 @@ def _not_ours(what: str, name: str) -> NotOurs:
         f"{what} {name} exists and is not one of upproxy's: it does not have our tags",
         "It is left as it is. Choose another `name` in up.yml, or remove it yourself.",
     )
-
-
-def _at_once(*questions: Callable[[], Any]) -> list[Any]:
-    with ThreadPoolExecutor(len(questions)) as pool:
-        return [answer.result() for answer in [pool.submit(question) for question in questions]]

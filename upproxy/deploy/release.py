@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 from upproxy.aws.artefacts import Artefacts
 from upproxy.aws.errors import Conflict
@@ -22,9 +19,9 @@ from upproxy.deploy.gate import Healthy
 from upproxy.deploy.names import bucket
 from upproxy.deploy.plan import Plan, Step
 from upproxy.deploy.steps import Run
+from upproxy.deploy.together import at_once, in_all
 from upproxy.deploy.wanted import Statement, Wanted
 
-T = TypeVar("T")
 Report = Callable[[str], None]
 
 _LAMBDA = "lambda.amazonaws.com"
@@ -61,10 +58,7 @@ class Deploy:
 
     def look(self) -> None:
         """Find out what there is, and plan. Changes nothing. Raises NotOurs, and AwsError."""
-        with ThreadPoolExecutor(1) as pool:
-            role = pool.submit(self._look_for_role)
-            self._runs = in_all(self._wanted, self._look_in)
-            self._role = role.result()
+        self._role, self._runs = at_once(self._look_for_role, lambda: in_all(self._wanted, self._look_in))
         self.plans = {region: plan.plan(run.wanted, run.code, run.found) for region, run in self._runs.items()}
 
     @property
@@ -154,31 +148,3 @@ class Deploy:
     def _outcome(self, region: str, run: Run) -> Outcome:
         released = self.plans[region].releases
         return Outcome(region, run.version, run.url, released, run.healthy, run.warmed)
-
-
-def in_all(regions: Iterable[str], task: Callable[[str], T]) -> dict[str, T]:
-    """Do a task in all regions at once, and return what each returned. The first failure is raised when all have ended.
-
-    By threads that an interrupted command does not wait for: a deploy may be ended anywhere.
-    """
-    names = list(regions)
-    if len(names) == 1:
-        return {names[0]: task(names[0])}
-    done: dict[str, T] = {}
-    failed: dict[str, Exception] = {}
-
-    def run(region: str) -> None:
-        try:
-            done[region] = task(region)
-        except Exception as error:  # noqa: BLE001  # raised by whoever waits
-            failed[region] = error
-
-    threads = [threading.Thread(target=run, args=(region,), daemon=True) for region in names]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for region, error in failed.items():
-        error.args = (f"{region}: {error}", *error.args[1:])
-        raise error
-    return {region: done[region] for region in names}

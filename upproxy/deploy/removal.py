@@ -16,7 +16,7 @@ from upproxy.aws.session import Session
 from upproxy.deploy import found
 from upproxy.deploy.environment import Variables
 from upproxy.deploy.names import Names, bucket
-from upproxy.deploy.release import in_all
+from upproxy.deploy.together import in_all
 
 
 def remove(

@@ -37,7 +37,7 @@ def test_what_failed_in_other_regions_is_told_too():
     with pytest.raises(Conflict) as caught:
         in_all(["a", "b", "c"], task)
     assert (str(caught.value), caught.value.hint) == ("a: one; c: two", "do it again")
-    with pytest.raises(Throttled, match="^two$"):  # the only one
+    with pytest.raises(Throttled, match=r"^two$"):  # the only one
         in_all(["c"], task)
 
 

@@ -151,6 +151,21 @@ def test_pruning(sandbox, aws, project):  # noqa: F811
     assert len(json.loads(sandbox.run("deploys", "--json", folder=project).stdout)) == 2
 
 
+def test_a_rollback_that_fails_in_one_region_of_two_says_so(sandbox, aws, project):  # noqa: F811
+    up = project / "up.yml"
+    up.write_text(up.read_text() + "regions: [us-east-1, eu-west-1]\n")
+    sandbox.run("deploy", folder=project)
+    change(project, "two")
+    sandbox.run("deploy", folder=project)
+    sandbox.clear()
+    said = "The RevisionId provided does not match the latest RevisionId."
+    sandbox.faults.append(Fault(operation="UpdateAlias", error=ApiError("PreconditionFailedException", said, 412)))
+    done = sandbox.run("rollback", folder=project, check=False)
+    assert (done.returncode, done.stderr.count("is live again in")) == (4, 1), done.stderr
+    again = sandbox.run("rollback", "1", folder=project)
+    assert (again.stderr.count("nothing to do in"), again.stderr.count("is live again in")) == (1, 1)
+
+
 def test_one_region_of_two_is_taken_down(sandbox, aws, project):  # noqa: F811
     up = project / "up.yml"
     up.write_text(up.read_text() + "regions: [us-east-1, eu-west-1]\n")

@@ -1,5 +1,6 @@
 """What was live before, as the alias remembers it; and how a release is found by what people call it."""
 
+import re
 import subprocess
 from datetime import UTC, datetime
 
@@ -160,3 +161,25 @@ def test_the_commit_of_a_folder(tmp_path):
     assert commit.resolve(str(tmp_path), "v9") is None
     (tmp_path / "app.py").write_text("two")
     assert commit.current(str(tmp_path)).changed
+
+
+SIGNER = """\
+#!/bin/sh
+case "$*" in
+*--verify*) echo "gpg: Good signature" >&2; echo "[GNUPG:] GOODSIG A B" ;;
+*) cat > /dev/null; echo "[GNUPG:] SIG_CREATED " >&2
+   printf -- "-----BEGIN PGP SIGNATURE-----\\n\\nx\\n-----END PGP SIGNATURE-----\\n" ;;
+esac
+"""
+
+
+def test_a_signed_commit_where_git_shows_signatures(tmp_path):
+    git(tmp_path, "init", "-q")
+    signer = tmp_path / "signer"
+    signer.write_text(SIGNER)
+    signer.chmod(0o755)
+    git(tmp_path, "config", "gpg.program", str(signer))
+    git(tmp_path, "config", "log.showSignature", "true")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-Skey", "-m", "One")
+    assert re.fullmatch("[0-9a-f]{40}", commit.current(str(tmp_path)).sha)

@@ -38,23 +38,22 @@ def command(call: Call, release: str | None) -> None:
     sha = commit.resolve(stage.config.directory, release) if release else None
     targets = {region: _target(found, release, sha) for region, found in histories.items()}
     health = wanted.health_of(stage.config)
+    where = {region: f" in {region}" if len(stage.regions) > 1 else "" for region in stage.regions}
     failures = []
     moving = [region for region in stage.regions if not targets[region].live]
 
     def move(region: str) -> None:
         functions[region].ready(name, targets[region].version, output.note)
         steps.move(functions[region], name, histories[region].alias, targets[region].version)
+        output.note(f"{targets[region].title} is live again{where[region]}")
 
-    in_all(moving, move)
     for region in stage.regions:
-        target = targets[region]
-        where = f" in {region}" if len(stage.regions) > 1 else ""
         if region not in moving:
-            output.note(f"nothing to do{where}: {target.title} is live")
-            continue
-        output.note(f"{target.title} is live again{where}")
+            output.note(f"nothing to do{where[region]}: {targets[region].title} is live")
+    in_all(moving, move)
+    for region in moving:
         try:
-            seen = gate.check(functions[region], name, target.version, health, output.note)
+            seen = gate.check(functions[region], name, targets[region].version, health, output.note)
             output.note(f"it answered with {seen.status} in {seen.duration_ms:.0f} ms")
         except NotHealthy as error:
             failures.append(error)

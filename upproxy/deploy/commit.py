@@ -47,7 +47,7 @@ def read(description: str) -> tuple[Commit, datetime | None]:
 
 def current(directory: str) -> Commit:
     """Return the commit of a project's folder."""
-    last = _git(directory, "log", "-1", "--format=%H%x00%an%x00%s")
+    last = _git(directory, "log", "-1", "--no-show-signature", "--format=%H%x00%an%x00%s")
     if last is None or last.count("\0") != 2:
         return Commit("", False, _user(), "")
     sha, author, message = last.split("\0")

@@ -16,7 +16,7 @@ from tests.sandbox import Running, aws, fetch, sandbox  # noqa: F401
 from upproxy import build, config
 from upproxy.aws import session as sessions
 from upproxy.aws.artefacts import Artefacts
-from upproxy.aws.errors import AccessDenied, AwsError, Conflict, CredentialsError, Throttled, Unreachable
+from upproxy.aws.errors import AccessDenied, AwsError, Conflict, CredentialsError, QuotaExceeded, Throttled, Unreachable
 from upproxy.aws.functions import Functions
 from upproxy.aws.roles import Roles
 from upproxy.aws.session import Session
@@ -499,6 +499,12 @@ def test_who_may_not_read_tags_is_told_so(project, monkeypatch):
         project.deploy()
     assert caught.value.statement["Action"] == "lambda:ListTags"
     assert caught.value.statement["Resource"].endswith(f":function:{project.name}-staging")
+
+
+def test_more_concurrency_than_the_account_has_is_a_question_of_quota(project):
+    project.write(document="lambda: {concurrency: 1000}")
+    with pytest.raises(QuotaExceeded, match="UnreservedConcurrentExecution"):
+        project.deploy()
 
 
 def test_a_log_group_that_is_just_being_deleted_is_a_conflict(project, aws):  # noqa: F811

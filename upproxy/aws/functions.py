@@ -9,11 +9,21 @@ import base64
 import hashlib
 import json
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any, NamedTuple
 
-from upproxy.aws.errors import AccessDenied, AwsError, Conflict, CredentialsError, InvalidRequest, NotFound, Unreachable
+from upproxy.aws.errors import (
+    AccessDenied,
+    AwsError,
+    Conflict,
+    CredentialsError,
+    InvalidRequest,
+    NotFound,
+    QuotaExceeded,
+    Unreachable,
+)
 from upproxy.aws.session import READ_TIMEOUT, Session
 from upproxy.aws.waiting import wait
 
@@ -238,10 +248,11 @@ class Functions:
         self._ignoring_absence("RemovePermission", FunctionName=name, Qualifier=qualifier, StatementId=statement_id)
 
     def reserve(self, name: str, concurrency: int | None) -> None:
-        """Reserve concurrency for a function, or give it back."""
+        """Reserve concurrency for a function, or give it back. Raises QuotaExceeded where there is too little."""
         if concurrency is None:
             self._lambda.call("DeleteFunctionConcurrency", FunctionName=name)
-        else:
+            return
+        with _within_quota():
             self._lambda.call("PutFunctionConcurrency", FunctionName=name, ReservedConcurrentExecutions=concurrency)
 
     def provisioned(self, name: str, qualifier: str) -> int:
@@ -253,12 +264,13 @@ class Functions:
         return int(answer["RequestedProvisionedConcurrentExecutions"])
 
     def provision(self, name: str, qualifier: str, count: int) -> None:
-        """Ask for instances that are initialised at all times."""
+        """Ask for instances that are initialised at all times. Raises QuotaExceeded where there is too little."""
         if count:
-            self._lambda.call(
-                "PutProvisionedConcurrencyConfig", FunctionName=name, Qualifier=qualifier,
-                ProvisionedConcurrentExecutions=count,
-            )  # fmt: skip
+            with _within_quota():
+                self._lambda.call(
+                    "PutProvisionedConcurrencyConfig", FunctionName=name, Qualifier=qualifier,
+                    ProvisionedConcurrentExecutions=count,
+                )  # fmt: skip
         else:
             self._ignoring_absence("DeleteProvisionedConcurrencyConfig", FunctionName=name, Qualifier=qualifier)
 
@@ -301,3 +313,14 @@ class Functions:
             self._lambda.call(operation, **parameters)
         except NotFound:
             pass
+
+
+@contextmanager
+def _within_quota() -> Iterator[None]:
+    """Tell what is a question of the account's concurrency, of which Lambda says that a parameter is wrong."""
+    try:
+        yield
+    except InvalidRequest as error:
+        if "UnreservedConcurrentExecution" not in str(error):
+            raise
+        raise QuotaExceeded(str(error), code=error.code, operation=error.operation) from None

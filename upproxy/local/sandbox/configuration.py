@@ -1,7 +1,4 @@
-"""What Lambda shows of what it was asked for: configurations, and statements of policies.
-
-Shapes are those of the Lambda API Reference.
-"""
+"""What Lambda shows of the configuration that it was asked for, in the shapes of the Lambda API Reference."""
 
 from __future__ import annotations
 
@@ -51,38 +48,6 @@ def coded(code: bytes) -> Document:
 def lasting(configuration: Document) -> Document:
     """Return what makes a version another one than the last."""
     return {key: value for key, value in configuration.items() if not key.startswith(_VOLATILE)}
-
-
-def granted(wanted: Document, arn: str) -> Document:
-    """Return the statement that AddPermission adds to the policy of an ARN."""
-    principal = wanted["Principal"]
-    conditions: dict[str, dict[str, str]] = {}
-    for key, operator, name in (
-        ("SourceArn", "ArnLike", "AWS:SourceArn"),
-        ("EventSourceToken", "StringEquals", "lambda:EventSourceToken"),
-        ("SourceAccount", "StringEquals", "AWS:SourceAccount"),
-        ("PrincipalOrgID", "StringEquals", "aws:PrincipalOrgID"),
-        ("FunctionUrlAuthType", "StringEquals", "lambda:FunctionUrlAuthType"),
-        ("InvokedViaFunctionUrl", "Bool", "lambda:InvokedViaFunctionUrl"),
-    ):
-        if (value := wanted.get(key)) is not None:
-            conditions.setdefault(operator, {})[name] = str(value).lower() if isinstance(value, bool) else value
-    whom: str | dict[str, str] = {"AWS": principal}
-    if principal == "*":
-        whom = principal
-    elif principal.endswith((".amazonaws.com", ".amazon.com")):
-        whom = {"Service": principal}
-    elif principal.isdecimal():
-        whom = {"AWS": f"arn:aws:iam::{principal}:root"}
-    return {
-        "Sid": wanted["StatementId"], "Effect": "Allow", "Principal": whom, "Action": wanted["Action"], "Resource": arn,
-        **({"Condition": conditions} if conditions else {}),
-    }  # fmt: skip
-
-
-def allows(statement: Mapping[str, Any], action: str) -> bool:
-    """Whether a statement is about an action of Lambda; AddPermission takes no other patterns than these."""
-    return statement["Action"] in (action, "lambda:*", "*")
 
 
 def now() -> str:

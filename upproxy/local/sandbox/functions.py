@@ -25,9 +25,10 @@ from upproxy.local.sandbox.checks import (
     check_zip,
     decoded,
 )
-from upproxy.local.sandbox.configuration import SETTINGS, Document, coded, configured, granted, lasting, now
+from upproxy.local.sandbox.configuration import SETTINGS, Document, coded, configured, lasting, now
 from upproxy.local.sandbox.delays import Delays
 from upproxy.local.sandbox.errors import ApiError
+from upproxy.local.sandbox.policies import Policy
 
 CONCURRENCY = 1_000  # of the account
 RESERVED_LEFT = 100  # of it that no function may reserve
@@ -69,15 +70,14 @@ class Function:
     versions: dict[str, Version] = field(default_factory=dict)
     aliases: dict[str, Document] = field(default_factory=dict)
     urls: dict[str, Document] = field(default_factory=dict)
-    policies: dict[str, list[Document]] = field(default_factory=dict)
-    policy_revisions: dict[str, str] = field(default_factory=dict)
+    policies: dict[str, Policy] = field(default_factory=dict)
     provisioned: dict[str, int] = field(default_factory=dict)
     reserved: int | None = None
     published: int = 0
 
     def forget(self, qualifier: str) -> None:
         """Forget what belongs to a version or alias that there is no longer."""
-        for kept in (self.urls, self.policies, self.policy_revisions, self.provisioned):
+        for kept in (self.urls, self.policies, self.provisioned):
             kept.pop(qualifier, None)
 
 
@@ -278,29 +278,14 @@ class Functions:
         if qualifier == LATEST:
             message = "We currently do not support adding policies for $LATEST."
             raise ApiError("InvalidParameterValueException", message)
-        check_revision(wanted.get("RevisionId"), function.policy_revisions.get(qualifier))
-        statements = function.policies.setdefault(qualifier, [])
-        sid = wanted["StatementId"]
-        if any(one["Sid"] == sid for one in statements):
-            message = f"The statement id ({sid}) provided already exists."
-            raise ApiError("ResourceConflictException", message, HTTPStatus.CONFLICT)
         arn = ":".join(filter(None, (function_arn(region, name), qualifier)))
-        statement = granted(wanted, arn)
-        statements.append(statement)
-        function.policy_revisions[qualifier] = str(uuid.uuid4())
+        statement = function.policies.setdefault(qualifier, Policy()).add(wanted, arn)
         self._changed(region, name)
         return statement
 
     def remove_permission(self, region: str, name: str, qualifier: str, sid: str, revision: str | None) -> None:
         """Remove a statement: RemovePermission. Raises ApiError."""
-        function = self.find(region, name)
-        check_revision(revision, function.policy_revisions.get(qualifier))
-        statements = function.policies.get(qualifier, [])
-        left = [one for one in statements if one["Sid"] != sid]
-        if len(left) == len(statements):
-            raise ApiError("ResourceNotFoundException", f"Statement {sid} is not found in resource policy.", 404)
-        function.policies[qualifier] = left
-        function.policy_revisions[qualifier] = str(uuid.uuid4())
+        self.find(region, name).policies.get(qualifier, Policy()).remove(sid, revision)
         self._changed(region, name)
 
     def reserve(self, region: str, name: str, count: int | None) -> None:

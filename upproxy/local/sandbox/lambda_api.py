@@ -242,12 +242,11 @@ class LambdaApi:
     def _policy(self, request: Request) -> tuple[int, Document]:
         self._functions.resolve(request.region, request.name, request.qualifier)
         function = self._function(request)
-        statements = function.policies.get(request.qualifier)
-        revision = function.policy_revisions.get(request.qualifier)
-        if not statements:
+        found = function.policies.get(request.qualifier)
+        if found is None or not found.statements:
             raise ApiError("ResourceNotFoundException", "The resource you requested does not exist.", 404)
-        policy = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
-        return HTTPStatus.OK, {"Policy": json.dumps(policy), "RevisionId": revision}
+        policy = {"Version": "2012-10-17", "Id": "default", "Statement": found.statements}
+        return HTTPStatus.OK, {"Policy": json.dumps(policy), "RevisionId": found.revision}
 
     def _remove_permission(self, request: Request) -> tuple[int, None]:
         revision = request.query.get("RevisionId")

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from upproxy.local.failure import Failure
 from upproxy.local.invocation import FunctionError, Reply
-from upproxy.local.sandbox.configuration import allows
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.functions import Functions
 from upproxy.local.sandbox.invocations import Invocations
+from upproxy.local.sandbox.policies import Policy, allows
 
 
 class Target:
@@ -47,14 +47,14 @@ class Target:
     def lets_in(self, service: str, source: str) -> bool:
         """Whether a service may invoke it on behalf of a resource, by the policy of the qualifier."""
         try:
-            policy = self._functions.find(self.region, self.name).policies.get(self.qualifier, [])
+            policy = self._functions.find(self.region, self.name).policies.get(self.qualifier, Policy())
         except ApiError:
             return False
         return any(
             allows(one, "lambda:InvokeFunction")
             and one["Principal"] == {"Service": service}
             and _holds(one.get("Condition") or {}, source)
-            for one in policy
+            for one in policy.statements
         )
 
 

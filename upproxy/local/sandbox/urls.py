@@ -11,10 +11,10 @@ from aiohttp import web
 
 from upproxy.local.gateway import Gateway
 from upproxy.local.sandbox.access import Caller, is_key
-from upproxy.local.sandbox.configuration import allows
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.functions import Functions
 from upproxy.local.sandbox.invocations import Invocations
+from upproxy.local.sandbox.policies import Policy, allows
 from upproxy.local.sandbox.targets import Target, is_foreign
 from upproxy.local.sources import SOURCES, HttpReply
 
@@ -55,7 +55,7 @@ class Url(Gateway):
             self._functions.resolve(*self._where)
         except (ApiError, KeyError):
             return await self._send(request, self._forbidden())
-        policy = function.policies.get(qualifier, [])
+        policy = function.policies.get(qualifier, Policy())
         if not (self._is_signed(request) if settings["AuthType"] == "AWS_IAM" else _is_public(policy)):
             return await self._send(request, self._forbidden())
         self._streaming = settings["InvokeMode"] == "RESPONSE_STREAM"
@@ -99,7 +99,7 @@ class Urls:
             await url.close()
 
 
-def _is_public(policy: list[dict[str, Any]]) -> bool:
+def _is_public(policy: Policy) -> bool:
     """Whether a policy lets everybody call a URL that asks nobody who they are."""
 
     def grants(statement: Mapping[str, Any], action: str) -> bool:
@@ -111,4 +111,4 @@ def _is_public(policy: list[dict[str, Any]]) -> bool:
             and conditions in ({}, {operator: {key: value}})
         )
 
-    return all(any(grants(statement, action) for statement in policy) for action in _GRANTS)
+    return all(any(grants(statement, action) for statement in policy.statements) for action in _GRANTS)

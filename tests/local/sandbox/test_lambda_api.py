@@ -254,6 +254,7 @@ def test_a_failure_is_an_answer_in_the_shape_that_aws_gives_it(client, odd, even
     [
         ("raise KeyError('absent')", "KeyError", "absent"),
         ("import absent", "Runtime.ImportModuleError", "Unable to import module 'app': No module named 'absent'"),
+        ("import handler_runner", "Runtime.ImportModuleError", "No module named 'handler_runner'"),
         ("def handler(:", "Runtime.UserCodeSyntaxError", "Syntax error in module 'app'"),
         ("x = 1", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'app'"),
         ("import os; os._exit(4)", "Runtime.ExitError", "exit status 4"),

@@ -10,7 +10,7 @@ import pytest
 
 from upproxy.local.failure import Failure
 from upproxy.local.sandbox.configuration import coded
-from upproxy.local.sandbox.functions import Version
+from upproxy.local.sandbox.state import Version
 from upproxy.local.sandbox.unpacked import Unpacked
 
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
-from upproxy.local.environment import ACCOUNT, LATEST
+from upproxy.local.environment import LATEST
 from upproxy.local.sandbox.checks import (
     check_alias,
     check_configuration,
@@ -29,56 +27,10 @@ from upproxy.local.sandbox.configuration import SETTINGS, Document, coded, confi
 from upproxy.local.sandbox.delays import Delays
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.policies import Policy
+from upproxy.local.sandbox.state import Function, Version, function_arn, split_name, weights_of
 
 CONCURRENCY = 1_000  # of the account
 RESERVED_LEFT = 100  # of it that no function may reserve
-
-
-@dataclass
-class Version:
-    """$LATEST, or a published version: its configuration as AWS shows it, and its code."""
-
-    configuration: Document
-    code: bytes
-
-    @property
-    def number(self) -> str:
-        """The version."""
-        return str(self.configuration["Version"])
-
-    @property
-    def name(self) -> str:
-        """The function's name."""
-        return str(self.configuration["FunctionName"])
-
-    @property
-    def region(self) -> str:
-        """The region."""
-        return str(self.configuration["FunctionArn"]).split(":")[3]
-
-    def touch(self) -> None:
-        """Note that it has changed."""
-        self.configuration["RevisionId"] = str(uuid.uuid4())
-
-
-@dataclass
-class Function:
-    """A function with all that belongs to it; what is by qualifier has the empty one for the function itself."""
-
-    latest: Version
-    tags: dict[str, str]
-    versions: dict[str, Version] = field(default_factory=dict)
-    aliases: dict[str, Document] = field(default_factory=dict)
-    urls: dict[str, Document] = field(default_factory=dict)
-    policies: dict[str, Policy] = field(default_factory=dict)
-    provisioned: dict[str, int] = field(default_factory=dict)
-    reserved: int | None = None
-    published: int = 0
-
-    def forget(self, qualifier: str) -> None:
-        """Forget what belongs to a version or alias that there is no longer."""
-        for kept in (self.urls, self.policies, self.provisioned):
-            kept.pop(qualifier, None)
 
 
 Changed = Callable[[str, str], None]
@@ -136,7 +88,7 @@ class Functions:
     def invoked(self, region: str, name: str, qualifier: str) -> Version:
         """Return the version that an invocation gets; an alias with weights draws one. Raises ApiError."""
         version = self.resolve(region, name, qualifier)
-        for other, weight in _weights(self.find(region, name).aliases.get(qualifier, {})).items():
+        for other, weight in weights_of(self.find(region, name).aliases.get(qualifier, {})).items():
             if random.random() < weight:  # noqa: S311  # no secret
                 version = self.resolve(region, name, other)
         if version.configuration.get("State") == "Pending":
@@ -228,7 +180,7 @@ class Functions:
             users = [
                 alias
                 for alias, one in function.aliases.items()
-                if version == one["FunctionVersion"] or version in _weights(one)
+                if version == one["FunctionVersion"] or version in weights_of(one)
             ]
             if users:
                 message = f"Unable to delete version because the following aliases reference it: {users}"
@@ -251,7 +203,7 @@ class Functions:
         before = found or {}
         check_revision(wanted.get("RevisionId"), before.get("RevisionId"))
         version = wanted.get("FunctionVersion") or before["FunctionVersion"]
-        weights = _weights(wanted if wanted.get("RoutingConfig") is not None else before)
+        weights = weights_of(wanted if wanted.get("RoutingConfig") is not None else before)
         for one in (version, *weights):
             self.resolve(region, name, one)
         self._check_weights(function, alias, version, weights)
@@ -310,7 +262,7 @@ class Functions:
         elif version.number == LATEST:
             message = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
             raise ApiError("InvalidParameterValueException", message)
-        elif _weights(function.aliases.get(qualifier, {})):
+        elif weights_of(function.aliases.get(qualifier, {})):
             message = "Provisioned Concurrency Configs cannot be applied to an alias with weights."
             raise ApiError("InvalidParameterValueException", message)
         elif function.reserved is not None and function.reserved < count + sum(
@@ -414,19 +366,3 @@ class Functions:
             raise ApiError("InvalidParameterValueException", "Please provide a source for function code.")
         check_zip(code)
         return code
-
-
-def function_arn(region: str, name: str) -> str:
-    """Return the ARN of a function."""
-    return f"arn:aws:lambda:{region}:{ACCOUNT}:function:{name}"
-
-
-def split_name(text: str) -> tuple[str, str]:
-    """Return the name and the qualifier, which may be empty, of a function's name or ARN."""
-    name, _, qualifier = text.rpartition("function:")[2].partition(":")
-    return name, qualifier
-
-
-def _weights(alias: Mapping[str, Any]) -> dict[str, float]:
-    """Return the weights of an alias's other version."""
-    return dict((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {})

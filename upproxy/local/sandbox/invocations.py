@@ -17,8 +17,9 @@ from upproxy.local.instance import Function, LogStream
 from upproxy.local.invocation import Buffered, FunctionError, Reply, StreamBroken, Throttled
 from upproxy.local.runtime_process import StartFailed
 from upproxy.local.sandbox.errors import ApiError
-from upproxy.local.sandbox.functions import Functions, Version
+from upproxy.local.sandbox.functions import Functions
 from upproxy.local.sandbox.logs import Logs
+from upproxy.local.sandbox.state import Version
 from upproxy.local.sandbox.unpacked import Unpacked
 from upproxy.local.watchdog import Watchdog
 

@@ -9,68 +9,20 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import parse_qs, unquote
 
 from upproxy.local.sandbox import eventstream
 from upproxy.local.sandbox.checks import check_alias
 from upproxy.local.sandbox.configuration import Document
 from upproxy.local.sandbox.errors import Answer, ApiError
-from upproxy.local.sandbox.functions import CONCURRENCY, Function, Functions, function_arn, split_name
+from upproxy.local.sandbox.functions import CONCURRENCY, Functions
 from upproxy.local.sandbox.invocations import Invocations
+from upproxy.local.sandbox.request import Request, page
+from upproxy.local.sandbox.state import Function, function_arn, split_name
 from upproxy.local.sources.source import LAMBDA_PAYLOAD
 
 EVENT_LIMIT = 1_048_576  # bytes of the event of an asynchronous invocation
-_PAGE = 50  # versions or functions of an answer
 _NAME = r"(?P<name>[^/]+)"
 _FUNCTION = rf"/functions/{_NAME}"
-
-
-class _Given(Document):
-    """An object of a body; a member that is needed and not there is the caller's mistake."""
-
-    def __missing__(self, key: str) -> Any:
-        message = f"1 validation error detected: Value null at '{key}' failed to satisfy constraint"
-        raise ApiError("ValidationException", f"{message}: Member must not be null")
-
-
-class Request:
-    """A call: the region, what is in the path, the query, and the body."""
-
-    def __init__(
-        self, region: str, path: Mapping[str, str], query: str, headers: Mapping[str, str], body: bytes
-    ) -> None:
-        self.region = region
-        self.lists = parse_qs(query, keep_blank_values=True)
-        self.query = {name: values[0] for name, values in self.lists.items()}
-        self.headers = headers
-        self.raw = body
-        self._path = path
-
-    @property
-    def name(self) -> str:
-        """The function's name, also where it is given by its ARN."""
-        return split_name(unquote(self._path["name"]))[0]
-
-    @property
-    def qualifier(self) -> str:
-        """What comes after the name: a version or alias; empty for none."""
-        return self.query.get("Qualifier") or split_name(unquote(self._path.get("name", "")))[1]
-
-    def part(self, name: str) -> str:
-        """Return a further part of the path."""
-        return unquote(self._path[name])
-
-    @property
-    def document(self) -> Document:
-        """The body. Raises ApiError."""
-        try:
-            found = json.loads(self.raw or b"{}", object_hook=_Given)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise ApiError("InvalidRequestContentException", "Could not parse request body into json")
-        return found
 
 
 Reply = Answer | tuple[int, Document] | tuple[int, None]
@@ -168,7 +120,7 @@ class LambdaApi:
                 *(one.versions.values() if request.query.get("FunctionVersion") == "ALL" else ()),
             )
         ]
-        return _page("Functions", shown, request)
+        return page("Functions", shown, request)
 
     def _get(self, request: Request) -> tuple[int, Document]:
         version = self._functions.resolve(request.region, request.name, request.qualifier)
@@ -202,7 +154,7 @@ class LambdaApi:
     def _versions(self, request: Request) -> tuple[int, Document]:
         function = self._function(request)
         shown = [one.configuration for one in (function.latest, *function.versions.values())]
-        return _page("Versions", shown, request)
+        return page("Versions", shown, request)
 
     # --- aliases
 
@@ -214,7 +166,7 @@ class LambdaApi:
     def _aliases(self, request: Request) -> tuple[int, Document]:
         version = request.query.get("FunctionVersion")
         aliases = self._function(request).aliases.values()
-        return _page("Aliases", [one for one in aliases if version in (None, one["FunctionVersion"])], request)
+        return page("Aliases", [one for one in aliases if version in (None, one["FunctionVersion"])], request)
 
     def _alias(self, request: Request) -> tuple[int, Document]:
         found = self._function(request).aliases.get(request.part("alias"))
@@ -322,7 +274,7 @@ class LambdaApi:
         if request.query.get("List") == "ALL":
             arn = function_arn(request.region, request.name)
             shown = [{"FunctionArn": f"{arn}:{one}", **_provisioned(n)} for one, n in function.provisioned.items()]
-            return _page("ProvisionedConcurrencyConfigs", shown, request)
+            return page("ProvisionedConcurrencyConfigs", shown, request)
         count = function.provisioned.get(request.qualifier)
         if count is None:
             message = "No Provisioned Concurrency Config found for this function"
@@ -434,18 +386,6 @@ def _sent(answer: Reply) -> Answer:
     status, document = answer
     content = b"" if document is None else json.dumps(document).encode()
     return Answer(status, [("Content-Type", "application/json"), ("x-amzn-RequestId", str(uuid.uuid4()))], content)
-
-
-def _page(key: str, items: list[Document], request: Request) -> tuple[int, Document]:
-    """Return the part of a list that a call asks for, and where the next one begins. Raises ApiError."""
-    given = [request.query.get("Marker") or "0", request.query.get("MaxItems") or str(_PAGE)]
-    if not all(re.fullmatch("[0-9]{1,9}", one) for one in given):
-        raise ApiError("InvalidParameterValueException", "The Marker or MaxItems is not one that was given.")
-    start, size = int(given[0]), max(1, min(int(given[1]), _PAGE))
-    answer: Document = {key: items[start : start + size]}
-    if start + size < len(items):
-        answer["NextMarker"] = str(start + size)
-    return HTTPStatus.OK, answer
 
 
 def _now() -> str:

@@ -13,8 +13,9 @@ from upproxy.local.clock import Clock
 from upproxy.local.environment import ACCOUNT
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.expressions import Cron, ExpressionError, Once, Rate, parse
-from upproxy.local.sandbox.functions import Functions, split_name
+from upproxy.local.sandbox.functions import Functions
 from upproxy.local.sandbox.invocations import Invocations
+from upproxy.local.sandbox.state import split_name
 
 Backend = Callable[[str, str], Any]
 """Returns moto's state of a service in a region."""

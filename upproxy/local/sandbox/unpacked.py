@@ -11,7 +11,7 @@ import zipfile
 import zlib
 
 from upproxy.local.failure import Failure
-from upproxy.local.sandbox.functions import Version
+from upproxy.local.sandbox.state import Version
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
 """What zipfile raises for archives that are damaged, encrypted, or packed in a way that it does not know."""

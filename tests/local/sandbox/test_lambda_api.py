@@ -193,7 +193,13 @@ def test_an_invocation_tells_what_it_was(client, odd):
     assert 0 < document["left"] <= 1000
     assert document["nothing"] == [None, None]
     assert invoke(client, odd)[1]["event"] == {}
+    assert refused(client.invoke, FunctionName=odd, InvocationType="Later") == "InvalidParameterValueException"
     assert refused(client.invoke, FunctionName=odd, Payload=b"no json") == "InvalidRequestContentException"
+
+
+def test_a_proxy_of_a_function_is_not_asked_for_invocations(client, upload):
+    upload("proxied", ODD, Environment={"Variables": {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "127.0.0.1:1"}})
+    assert invoke(client, "proxied", 1)[1]["event"] == 1
 
 
 def test_a_dry_run_and_an_event_answer_at_once(client, odd, sandbox):  # noqa: F811

@@ -18,6 +18,7 @@ from contextlib import suppress
 from email.message import Message
 
 _API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime"
+_OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({})).open  # whatever proxy a function has for its own
 
 
 class _Context:
@@ -43,7 +44,7 @@ class _Context:
 def _post(path: str, body: bytes) -> None:
     request = urllib.request.Request(f"{_API}/{path}", body, method="POST")  # noqa: S310
     with suppress(urllib.error.HTTPError):  # the reply is too large, or too late, which the caller is told
-        urllib.request.urlopen(request).close()  # noqa: S310
+        _OPEN(request).close()
 
 
 def _fail(path: str, error: Exception, *, kind: str = "", message: str = "", request_id: str = "") -> None:
@@ -90,7 +91,7 @@ def main(name: str) -> None:
     sys.path.append(os.environ["LAMBDA_RUNTIME_DIR"])
     handler = _load(name)
     while True:
-        with urllib.request.urlopen(f"{_API}/invocation/next") as answer:  # noqa: S310
+        with _OPEN(f"{_API}/invocation/next") as answer:
             event, context = json.loads(answer.read()), _Context(answer.headers)
         path = f"invocation/{context.aws_request_id}"
         try:

@@ -21,6 +21,7 @@ from upproxy.local.sandbox.state import Function, function_arn, split_name
 from upproxy.local.sources.source import LAMBDA_PAYLOAD
 
 EVENT_LIMIT = 1_048_576  # bytes of the event of an asynchronous invocation
+_INVOCATION_TYPES = ("RequestResponse", "Event", "DryRun")
 _NAME = r"(?P<name>[^/]+)"
 _FUNCTION = rf"/functions/{_NAME}"
 
@@ -324,6 +325,8 @@ class LambdaApi:
         request_id = str(uuid.uuid4())
         headers = [("x-amzn-RequestId", request_id), ("Content-Type", "application/json")]
         kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        if kind not in _INVOCATION_TYPES:
+            raise ApiError("InvalidParameterValueException", f"Value {kind} at 'invocationType' is none that there is.")
         event = _event(request.raw, EVENT_LIMIT if kind == "Event" else LAMBDA_PAYLOAD)
         if kind == "Event":
             self._invocations.begin(version, event, request_id)

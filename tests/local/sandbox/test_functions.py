@@ -371,6 +371,8 @@ def test_aliases_point_to_what_there_is(client, released):
     assert code(client.update_alias, FunctionName=released, Name="x", FunctionVersion="2") == (
         "ResourceNotFoundException"
     )
+    found = code(client.update_alias, FunctionName=released, Name="live", FunctionVersion="9")
+    assert found == "ResourceNotFoundException"
     assert code(client.get_alias, FunctionName=released, Name="x") == "ResourceNotFoundException"
     for name in ("12", "a.b"):
         assert code(client.create_alias, FunctionName=released, Name=name, FunctionVersion="1") == "ValidationException"

@@ -70,3 +70,19 @@ def test_there_are_no_functions_where_there_is_no_region(aws, role):  # noqa: F8
             FunctionName="far", Runtime=RUNTIME, Handler="app.handler", Role=role, Code={"ZipFile": zipped("")}
         )
     assert error.value.response["Error"]["Code"] == "UnrecognizedClientException"
+
+
+def test_calls_that_are_too_large_are_refused(aws, monkeypatch):  # noqa: F811
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="large")
+    monkeypatch.setattr(module, "_BODY", 10_000)
+    s3.put_object(Bucket="large", Key="a", Body=bytes(9_000))
+    with pytest.raises(ClientError) as error:
+        s3.put_object(Bucket="large", Key="a", Body=bytes(20_000))
+    assert error.value.response["Error"]["Code"] == "EntityTooLarge"
+
+
+def test_the_last_calls_are_remembered(aws):  # noqa: F811
+    boto3.client("s3").list_buckets()
+    assert [(call.service, call.operation) for call in aws.calls] == [("s3", "GET Bucket")]
+    assert aws.calls.maxlen

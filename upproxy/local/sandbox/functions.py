@@ -202,7 +202,7 @@ class Functions:
             raise ApiError("ResourceNotFoundException", f"Cannot find alias arn: {arn}", HTTPStatus.NOT_FOUND)
         before = found or {}
         check_revision(wanted.get("RevisionId"), before.get("RevisionId"))
-        version = wanted.get("FunctionVersion") or before["FunctionVersion"]
+        version = wanted.get("FunctionVersion") or (found or wanted)["FunctionVersion"]
         weights = weights_of(wanted if wanted.get("RoutingConfig") is not None else before)
         for one in (version, *weights):
             self.resolve(region, name, one)

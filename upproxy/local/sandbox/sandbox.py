@@ -169,7 +169,10 @@ class Sandbox:
             error = ApiError("AccessDeniedException", str(denied), 403)
             refused = answer(claimed.service if claimed is not None else "", error, request_id)
             return _response(refused)
-        body = await request.content.read() if request.body_exists else b""
+        try:
+            body = await _body(request)
+        except ApiError as error:
+            return _response(answer(caller.service, error, request_id))
         call = self._call(caller, request, body)
         self.calls.append(call)
         faults = [one for one in self.faults if one.hits(call)]
@@ -270,6 +273,17 @@ class Sandbox:
         self._codes[name] = code
         asyncio.get_running_loop().call_later(_CODE_LIFE, self._codes.pop, name, None)
         return f"{self.address}{_CODE}{name}"
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """Return the body of a call. Raises ApiError for one that is too large to be kept here."""
+    pieces, size = [], 0
+    async for piece in request.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > _BODY:
+            raise ApiError("EntityTooLarge", f"the sandbox takes {_BODY} bytes in a call", 413)
+    return b"".join(pieces)
 
 
 def _response(done: Answer) -> web.Response:

@@ -184,6 +184,8 @@ def test_what_was_made_goes_again_when_a_new_stack_fails(cloudformation):
     with pytest.raises(ClientError) as error:
         propose(cloudformation, "failed", body)
     assert "ROLLBACK_COMPLETE state and can not be updated" in refused(error)[1]
+    with pytest.raises(ClientError, match="ROLLBACK_COMPLETE state and can not be updated"):
+        cloudformation.update_stack(StackName="failed", TemplateBody=body)
     cloudformation.delete_stack(StackName="failed")
     assert settled(cloudformation, stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
 

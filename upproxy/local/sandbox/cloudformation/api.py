@@ -102,7 +102,7 @@ class CloudFormation:
 
     def _update_stack(self, region: str, given: Document) -> Document:
         stack = self._existing(region, given["StackName"])
-        self._check_free(stack)
+        self._check_free(stack, but=_FINAL)
         wanted = self._wanted(given, stack.was)
         if reason := changes.retyped(stack, wanted):
             raise invalid(reason)
@@ -177,9 +177,7 @@ class CloudFormation:
         elif stack is None or stack.status == REVIEW:
             raise invalid(f"Stack [{given['StackName']}] does not exist")
         else:
-            self._check_free(stack)
-            if stack.status in _FINAL:
-                raise invalid(f"Stack:{stack.identifier} is in {stack.status} state and can not be updated.")
+            self._check_free(stack, but=_FINAL)
         wanted = self._wanted(given, stack.was if stack is not None else None)
         if stack is None:
             stack = Stack(given["StackName"], region)
@@ -261,8 +259,9 @@ class CloudFormation:
                         return stack, found
         raise ApiError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
 
-    def _check_free(self, stack: Stack) -> None:
-        if stack.busy:
+    def _check_free(self, stack: Stack, *, but: tuple[str, ...] = ()) -> None:
+        """Raise ApiError for a stack that something is being done to, or that is in one of the statuses."""
+        if stack.busy or stack.status in but:
             raise invalid(f"Stack:{stack.identifier} is in {stack.status} state and can not be updated.")
 
     def _wanted(self, given: Document, before: Wanted | None) -> Wanted:

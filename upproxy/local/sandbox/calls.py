@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -66,8 +65,3 @@ def is_read(call: Call) -> bool:
     """Whether a call changes nothing."""
     name = call.operation
     return name.startswith(("Get", "List", "Describe", "Head", "Filter", "GET ", "HEAD ", "Lookup"))
-
-
-def describe(calls: Iterable[Call]) -> str:
-    """Return calls as text, for people who look for what went wrong."""
-    return json.dumps([f"{call.service}:{call.operation}" for call in calls], indent=1)

@@ -304,8 +304,8 @@ class Functions:
 
         wait(
             attempt, "the role and its policy to be known to Lambda", timeout=ROLE_TIMEOUT, report=report,
-            hint=f"Does {parameters['Role']} exist, may lambda.amazonaws.com assume it, and in a VPC: may it have "
-            "network interfaces?",
+            hint=f"Does {parameters.get('Role', 'the role')} exist, may lambda.amazonaws.com assume it, and for a VPC: "
+            "may it have network interfaces?",
         )  # fmt: skip
 
     def _ignoring_absence(self, operation: str, **parameters: Any) -> None:

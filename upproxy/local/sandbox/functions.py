@@ -280,6 +280,7 @@ class Functions:
     # --- parts
 
     def _published(self, function: Function, description: str = "") -> Document:
+        """Publish what $LATEST is, or return the last version when that is the same."""
         latest = function.latest
         last = function.versions.get(str(function.published))
         if last is not None and lasting(last.configuration) == lasting(latest.configuration):

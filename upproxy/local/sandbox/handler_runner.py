@@ -85,9 +85,8 @@ def _load(name: str) -> Callable[[object, _Context], object]:
 
 def main(name: str) -> None:
     """Run until the environment ends."""
-    sys.path[0] = os.environ[
-        "LAMBDA_TASK_ROOT"
-    ]  # in place of this file's folder, whose modules are none of a function's
+    # In place of this file's folder, whose modules are none of a function's.
+    sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]
     sys.path.append(os.environ["LAMBDA_RUNTIME_DIR"])
     handler = _load(name)
     while True:

@@ -202,16 +202,16 @@ def test_a_proxy_of_a_function_is_not_asked_for_invocations(client, upload):
     assert invoke(client, "proxied", 1)[1]["event"] == 1
 
 
-def test_a_dry_run_and_an_event_answer_at_once(client, odd, sandbox):  # noqa: F811
-    sandbox.lines.clear()
-    answer, _ = invoke(client, odd, InvocationType="DryRun")
+def test_a_dry_run_and_an_event_answer_at_once(client, upload, sandbox):  # noqa: F811
+    upload("at-once", ODD)
+    answer, _ = invoke(client, "at-once", InvocationType="DryRun")
     assert answer["StatusCode"] == 204
-    assert sandbox.lines == []
-    answer, _ = invoke(client, odd, "event", InvocationType="Event")
+    answer, _ = invoke(client, "at-once", "event", InvocationType="Event")
     assert answer["StatusCode"] == 202
     assert "ExecutedVersion" not in answer
     report = f"REPORT RequestId: {answer['ResponseMetadata']['RequestId']}"
     assert waited(lambda: [line for _, line in sandbox.lines if line.startswith(report)])
+    assert [name for name, line in sandbox.lines if line.startswith("START ")].count("at-once") == 1
 
 
 def waited(look):

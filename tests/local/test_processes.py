@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+from upproxy.local import runtime_process
 from upproxy.local.processes import is_stopped, kill_session, memory, sessions
+from upproxy.local.runtime_process import RuntimeProcess, StartFailed
 
 HOLD = r"""
 import os, sys
@@ -52,6 +54,16 @@ def test_a_session_is_killed_whole_and_alone(hold):
     assert other.poll() is None
 
 
+def test_what_is_in_no_session_that_this_machine_knows_is_never_killed(hold, monkeypatch):
+    """In a container, processes that were put into it from outside have session 0."""
+    one = hold()
+    monkeypatch.setattr(os, "getsid", lambda pid: 0)
+    assert sessions() == {}
+    kill_session(0)
+    monkeypatch.undo()
+    assert not is_stopped(one.pid)
+
+
 def test_what_has_left_the_session_is_known_by_its_mark(hold):
     leader = hold(more="os.fork() or os.setsid()", count=2, MARK="one")
     (daemon,) = set(leader.members) - {leader.pid}
@@ -84,3 +96,20 @@ def test_memory_is_that_of_all_and_shared_pages_count_once(hold):
     assert memory(members, 1 << 40) > 200 * mb  # roughly: each has them resident
     assert 100 * mb < memory(members, 150 * mb) < 140 * mb  # exactly, where it would matter
     assert memory([0], 0) == 0
+
+
+async def test_a_process_that_ends_at_once_is_cleared_up_after_by_its_own_number(monkeypatch):
+    """It may have ended before its start is known of; any other number would be the end of others."""
+    cleared = []
+    monkeypatch.setattr(runtime_process, "kill_session", lambda session, mark: cleared.append(session))
+    numbers = []
+    for _ in range(40):
+        process = RuntimeProcess(
+            ("/bin/true",), {}, directory="/", function_name="shop", arn="arn", on_line=lambda *_: None
+        )
+        await process.start()
+        numbers.append(process.pid)
+        with pytest.raises(StartFailed):
+            await process.ready()
+        await process.stop(0)
+    assert cleared == numbers

@@ -18,11 +18,12 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def sessions() -> dict[int, list[int]]:
-    """List all processes of the machine by their sessions."""
+    """List all processes of the machine by their sessions, but for 0: what is seen so in a container is not in it."""
     found: dict[int, list[int]] = {}
     for pid in _pids():
         with suppress(OSError):
-            found.setdefault(os.getsid(pid), []).append(pid)
+            if session := os.getsid(pid):
+                found.setdefault(session, []).append(pid)
     return found
 
 

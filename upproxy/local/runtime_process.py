@@ -109,7 +109,7 @@ class RuntimeProcess:
         except BaseException:
             self.api.close()
             raise
-        if self._guard is not None:
+        if self._guard is not None and self._transport.get_returncode() is None:
             self._guard.watch(self.pid, self._mark)
 
     @property
@@ -251,10 +251,11 @@ class RuntimeProcess:
         if not self._init_error.done():
             self._init_error.set_result(error)
 
-    def _exited(self) -> None:
-        kill_session(self.pid, self._mark)
+    def _exited(self, pid: int) -> None:
+        """Clear up after the process; it may have ended before `start` knows that it has begun."""
+        kill_session(pid, self._mark)
         if self._guard is not None:
-            self._guard.forget(self.pid)
+            self._guard.forget(pid)
 
     def _ended(self, code: int) -> None:
         if not self.exited.done():
@@ -266,7 +267,7 @@ class RuntimeProcess:
 class _Process(asyncio.SubprocessProtocol):
     """Splits what the process prints into lines; calls back when it has exited, and when its output has ended too."""
 
-    def __init__(self, on_line: Line, exited: Callable[[], None], ended: Callable[[int], None]) -> None:
+    def __init__(self, on_line: Line, exited: Callable[[int], None], ended: Callable[[int], None]) -> None:
         self._on_line = on_line
         self._exited = exited
         self._ended: Callable[[int], None] | None = ended
@@ -292,7 +293,8 @@ class _Process(asyncio.SubprocessProtocol):
             self._on_line("stdout" if fd == 1 else "stderr", rest)
 
     def process_exited(self) -> None:
-        self._exited()
+        assert self._transport is not None  # noqa: S101
+        self._exited(self._transport.get_pid())
         # A process that it left behind, out of our reach, may hold the pipes open for ever.
         asyncio.get_running_loop().call_later(OUTPUT_GRACE, self._finish)
 

@@ -1,10 +1,8 @@
-"""`upproxy logs`: what a deployed app, and Lambda about it, have written."""
+"""`upproxy logs`: what deployed stages, and Lambda about them, have written."""
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -12,12 +10,14 @@ import click
 from upproxy.cli.frame import Call
 
 if TYPE_CHECKING:
-    from upproxy.aws.log_events import Event
-    from upproxy.cli.output import Output
+    from upproxy.cli.log_groups import Place
+    from upproxy.observe.logs.line import Line
+    from upproxy.observe.logs.paragraphs import Timed
+    from upproxy.observe.logs.query.tree import Node
+    from upproxy.observe.logs.tail import Group
 
 SINCE = "1d"
 SINCE_FOLLOWED = "1m"
-_HIDDEN = ("stage", "version")  # of the one stage that was asked for
 
 
 def _duration(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
@@ -30,6 +30,7 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str | No
 
 
 @click.command()
+@click.argument("query", default="")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
 @click.option(
     "-S",
@@ -38,59 +39,89 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str | No
     callback=_duration,
     help=f"From how long ago, such as 90s, 1h30m or 2d.  [default: {SINCE}, with -f {SINCE_FOLLOWED}]",
 )
+@click.option("-e", "--expand", is_flag=True, help="Write each field in a line of its own.")
+@click.option(
+    "--explain", is_flag=True, help="Say what the query means and what CloudWatch would be asked; ask nothing."
+)
 @click.pass_obj
-def command(call: Call, *, follow: bool, since: int | None) -> None:
-    """Print the log of a deployed stage, the earliest line first.
+def command(call: Call, query: str, *, follow: bool, since: int | None, expand: bool, explain: bool) -> None:
+    """Print the log of a deployed stage, or the lines of it that a query keeps, the earliest first.
 
-    Lambda's own lines are left out, but for cold starts and failures; -v shows them too. With --json every line is a
-    JSON object.
+    A query is a condition or several, such as 'error', 'status >= 500 duration > 1.5s' or 'production (warn or error)',
+    which looks into production. Lambda's own lines are left out, but for cold starts, failures, and queries about them;
+    -v shows them too. With --json every line is a JSON object.
     """
     # Not at the top: the help of this command should not wait for boto3.
-    from upproxy.aws.errors import NotFound
-    from upproxy.aws.log_events import LogEvents
-    from upproxy.cli import stage
-    from upproxy.deploy import live
+    from upproxy.cli.log_groups import places
     from upproxy.observe.logs import duration, tail
 
-    opened = stage.opened(call)
-    region = opened.region(call)
-    group = opened.names.log_group
-    source = LogEvents(opened.session, region)
+    node, found = places(call, query)
+    if explain:
+        _explain(call, node, found)
+        return
+    groups = [place.group(node) for place in found]
+    also = [name for name in ("stage", "region") if len({place.origin[name] for place in found}) > 1]
     back = since or duration.seconds(SINCE_FOLLOWED if follow else SINCE)
     if follow:
-        _show(call, tail.follow(source, group, back, call.output.note))
-    try:
-        shown = _show(call, tail.read(source, group, back))
-    except NotFound:
-        raise live.missing(opened.names, region) from None
+        _show(call, _kept(call, node, tail.follow(groups, back, call.output.note), also), also, expanded=expand)
+        return
+    missing: list[Group] = []
+    shown = _show(call, _kept(call, node, tail.read(groups, back, missing.append), also), also, expanded=expand)
+    _tell_missing(call, [place for place, group in zip(found, groups, strict=True) if group in missing], found)
     if not shown:
-        call.output.note(f"{opened.names.function} has written nothing in that time; -S goes further back")
+        said = "no line that the query keeps" if query.strip() else "nothing"
+        functions = " and ".join(dict.fromkeys(place.stage.names.function for place in found))
+        call.output.note(f"{functions} has written {said} in that time; -S goes further back")
 
 
-def _show(call: Call, portions: Iterable[list[Event]]) -> int:
-    """Print events, each portion at once, so that an interruption cuts no line off; return how many lines it were."""
-    from upproxy.observe.logs.entry import entry
+def _explain(call: Call, node: Node, found: Iterable[Place]) -> None:
+    """Write what a query means, once for all places where that is the same."""
+    from upproxy.observe.logs.query import compile_pattern, explain
 
-    shown = 0
-    write = _json if call.json else _readable
-    for events in portions:
-        lines = [found for event in events if (found := entry(event, everything=call.verbose)) is not None]
-        if lines:
-            write(call.output, lines)
-            shown += len(lines)
-    return shown
+    if call.json:
+        patterns = [(place.origin, compile_pattern(node, place.origin)) for place in found]
+        asked = [
+            {**origin, "patterns": one.patterns, "local": [list(each) for each in one.local]}
+            for origin, one in patterns
+        ]
+        call.output.document({"query": str(node), "groups": asked})
+        return
+    places: dict[str, list[str]] = {}
+    for place in found:
+        places.setdefault(explain(node, place.origin), []).append(" in ".join(place.origin.values()))
+    for text, where in places.items():
+        call.output.text(f"{', '.join(where)}:\n{text}" if len(places) > 1 else text)
 
 
-def _json(output: Output, lines: list[dict[str, object]]) -> None:
-    output.text("\n".join(map(json.dumps, lines)))
+def _kept(call: Call, node: Node, portions: Iterable[list[Line]], also: Collection[str]) -> Iterator[list[Timed]]:
+    """Go through the entries of the lines that a query keeps."""
+    from upproxy.observe.logs.entry import asked_for, entry
+    from upproxy.observe.logs.query import names, predicate
+
+    keeps = predicate(node)
+    everything = call.verbose or asked_for(names(node))
+    for lines in portions:
+        yield [
+            (line.timestamp, line.stream, shown)
+            for line in lines
+            if keeps(line.fields) and (shown := entry(line, everything=everything, also=also)) is not None
+        ]
 
 
-def _readable(output: Output, lines: list[dict[str, object]]) -> None:
-    from upproxy.local.console import Console
-    from upproxy.observe.logs.entry import brief
+def _show(call: Call, portions: Iterable[list[Timed]], also: Collection[str], *, expanded: bool) -> int:
+    from upproxy.cli.log_lines import write_json, write_readable
 
-    text = io.StringIO()
-    console = Console(text, readable=True, coloured=output.coloured(), hidden=_HIDDEN)
-    for line in lines:
-        console.entry(brief(line))
-    output.text(text.getvalue().encode("utf-8", "backslashreplace").decode())
+    if call.json:
+        return write_json(call.output, portions)
+    return write_readable(call.output, portions, also, expanded=expanded)
+
+
+def _tell_missing(call: Call, missing: list[Place], found: list[Place]) -> None:
+    """Tell where nothing is deployed. Raises NotDeployed for nowhere at all."""
+    from upproxy.deploy import live
+
+    absent = [live.missing(place.stage.names, place.region) for place in missing]
+    if len(absent) == len(found):
+        raise absent[0]
+    for error in absent:
+        call.output.note(str(error))

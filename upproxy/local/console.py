@@ -96,7 +96,9 @@ def _readable(entry: dict[str, Any], hidden: Collection[str]) -> MutableMapping[
     if entry.keys() >= _ACCESS:
         query = entry.pop("query", "")
         target = f"{entry.pop('path')}{'?' if query else ''}{query}"
-        message = f"{entry.pop('method')} {target} {entry.pop('status')} in {entry.pop('duration')} ms"
+        duration = entry.pop("duration")
+        took = duration if isinstance(duration, str) else f"{duration} ms"
+        message = f"{entry.pop('method')} {target} {entry.pop('status')} in {took}"
     shown["event"] = message if isinstance(message, str) else str(message)
     shown.update((key, value) for key, value in entry.items() if key not in hidden and key not in shown)
     return shown

@@ -2,16 +2,19 @@ import json
 
 import pytest
 
-from upproxy.aws.log_events import Event
 from upproxy.local import report
-from upproxy.observe.logs import duration
-from upproxy.observe.logs.entry import brief, entry
+from upproxy.observe.logs import duration, line
+from upproxy.observe.logs.entry import asked_for, brief, entry
+from upproxy.observe.logs.query import names, parse
 
 STAMP = "2026-01-31T08:15:00.123Z"
 
 
 def said(message, **options):
-    return entry(Event("1", 1_769_847_300_123, message, "stream"), **options)
+    return entry(
+        line.read(message, timestamp=1_769_847_300_123, origin={"stage": "staging", "region": "eu-central-1"}),
+        **options,
+    )
 
 
 def test_a_line_of_the_proxy_is_as_it_is():
@@ -28,6 +31,24 @@ def test_a_line_of_the_proxy_is_as_it_is():
 )
 def test_any_other_text_is_a_message(text):
     assert said(text + "\n") == {"timestamp": STAMP, "level": "info", "message": text}
+
+
+def test_where_a_line_comes_from_is_shown_where_that_differs():
+    assert said("plain", also=("stage",)) == {
+        "timestamp": STAMP, "stage": "staging", "level": "info", "message": "plain",
+    }  # fmt: skip
+    assert said('{"level": "warn", "stage": "beta"}', also=("stage", "region")) == {
+        "timestamp": STAMP, "stage": "beta", "region": "eu-central-1", "level": "warn",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [("production (warn or error)", False), ('not path = "/health" request_id = a', False), ("", False),
+     ('type = "platform.start"', True), ("not used > 100mb", True)],
+)  # fmt: skip
+def test_a_query_that_is_about_lambdas_own_lines(query, asked):
+    assert asked_for(names(parse(query))) is asked
 
 
 def test_an_empty_line_says_nothing():

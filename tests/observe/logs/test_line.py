@@ -22,6 +22,7 @@ def test_a_json_line_has_its_own_fields():
         stream="2026/01/31/[$LATEST]0f",
         text=text,
         fields={"level": "info", "user": {"email": "ada@example.com"}, "stage": "beta", "region": "eu-west-1"},
+        own={"level": "info", "user": {"email": "ada@example.com"}, "stage": "beta"},
     )
 
 

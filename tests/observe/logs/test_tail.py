@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from upproxy.aws.errors import CredentialsError, NotFound, Throttled, Unreachable
@@ -28,8 +28,8 @@ class CloudWatch:
         self.troubles = iter(troubles)
         self.looks = 0
 
-    def pages(self, group, start):
-        assert group == "group"
+    def pages(self, group, start, pattern):
+        assert (group, pattern) == ("group", "")
         assert start >= 0
         self.looks += 1
         there = [event for taken_in, event in self.written if taken_in <= self.now and event.timestamp >= start]
@@ -64,8 +64,8 @@ def followed(group, until, report=lambda _: None):
             raise StopFollowing
 
     try:
-        for events in tail.follow(group, "group", BACK, report, pause):
-            shown += [event.id for event in events]
+        for lines in tail.follow([tail.Group(group, "group")], BACK, report, pause):
+            shown += [line.text for line in lines]
     except StopFollowing:
         return shown
 
@@ -75,10 +75,11 @@ class StopFollowing(Exception):
 
 
 def event(number, moment):
-    return Event(f"{number:06}", moment, f"line {number}", "stream")
+    return Event(f"{number:06}", moment, f"{number:06}", "stream")
 
 
 @settings(max_examples=60, deadline=None)
+@example([(0, 0)], 60_001, [Throttled("slow down")] * 5)
 @given(
     st.lists(st.tuples(st.integers(-50_000, 400_000), st.integers(0, 100_000)), max_size=40),
     st.integers(-200_000, 200_000),
@@ -161,8 +162,9 @@ def test_a_network_that_goes_away_is_waited_for_and_one_that_was_never_there_is_
 def test_credentials_that_expire_end_it(clock):
     group = CloudWatch([(START, event(1, START))], [None, CredentialsError("expired")])
     clock(group)
-    portions = tail.follow(group, "group", BACK, lambda _: None, group.pause)
+    portions = tail.follow([tail.Group(group, "group")], BACK, lambda _: None, group.pause)
     assert len(next(portions)) == 1
+    assert next(portions) == []
     with pytest.raises(CredentialsError):
         next(portions)
 
@@ -171,7 +173,54 @@ def test_reading_once(clock):
     written = [(START, event(number, START - number)) for number in range(10)]
     group = CloudWatch(written)
     clock(group)
-    assert [one.id for events in tail.read(group, "group", BACK) for one in events] == sorted(
-        (one.id for _, one in written), reverse=True
-    )
+    portions = tail.read([tail.Group(group, "group")], BACK, pytest.fail)
+    assert [one.text for lines in portions for one in lines] == sorted((one.id for _, one in written), reverse=True)
     assert group.looks == 1
+
+
+class Filtered:
+    """Plays what each pattern matches, in pages of `PAGE` events."""
+
+    def __init__(self, matched):
+        self.matched = matched
+
+    def pages(self, group, start, pattern):
+        events = sorted(self.matched[pattern], key=lambda event: event.timestamp)
+        for at in range(0, max(1, len(events)), PAGE):
+            yield Page(events[at : at + PAGE], START)
+
+
+@given(st.lists(st.tuples(st.integers(-9, 0), st.sampled_from(["a", "b", "ab"])), max_size=30))
+def test_what_several_patterns_match_is_there_once_and_in_order(chosen):
+    events = [(event(number, tail._now() + moment), patterns) for number, (moment, patterns) in enumerate(chosen)]
+    source = Filtered({name: [one for one, patterns in events if name in patterns] for name in "ab"})
+    group = tail.Group(source, "group", patterns=("a", "b"))
+    found = [line for lines in tail.read([group], BACK, pytest.fail) for line in lines]
+    assert sorted(line.text for line in found) == [one.id for one, _ in events]
+    assert [line.timestamp for line in found] == sorted(line.timestamp for line in found)
+
+
+def test_groups_in_the_order_of_time_each_with_its_stage():
+    now = tail._now()
+    groups = [
+        tail.Group(Filtered({"": [event(number, now + number) for number in numbers]}), name, {"stage": name})
+        for name, numbers in (("staging", range(0, 20, 3)), ("production", range(1, 20, 2)))
+    ]
+    found = [line for lines in tail.read(groups, BACK, pytest.fail) for line in lines]
+    assert [line.timestamp - now for line in found] == sorted([*range(0, 20, 3), *range(1, 20, 2)])
+    assert {line.fields["stage"] for line in found if line.text == "000015"} == {"staging", "production"}
+
+
+def test_a_group_that_is_not_there_keeps_nothing_from_the_others(clock):
+    there = CloudWatch([(START, event(1, START))])
+    clock(there)
+    absent = CloudWatch([], itertools.repeat(NotFound("none")))
+    groups = [tail.Group(one, "group", {"stage": stage}) for one, stage in ((absent, "staging"), (there, "production"))]
+    missing = []
+    assert [line.text for lines in tail.read(groups, BACK, missing.append) for line in lines] == ["000001"]
+    assert missing == groups[:1]
+    said = []
+    portions = tail.follow(groups, BACK, said.append, there.pause)
+    assert [line.text for line in next(portions)] == ["000001"]
+    assert next(portions) == []
+    assert said == ["waiting for group, which is not there yet"]

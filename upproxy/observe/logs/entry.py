@@ -1,34 +1,40 @@
-"""Which events are shown to whom, and as what."""
+"""Which lines are shown to whom, and as what."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from upproxy.aws.log_events import Event
-from upproxy.observe.logs import line
+from upproxy.observe.logs.line import Line
+from upproxy.observe.logs.platform import KINDS
 
 _OF_LAMBDA = "platform."  # what the types of Lambda's own lines begin with
-_BRIEFLY = ("timestamp", "level", "message", "request_id")
+_BRIEFLY = ("timestamp", "level", "message", "request_id", "stage", "region")
+_OF_LAMBDA_ALONE = frozenset(name for kind in KINDS for name in kind.fields) - {"level", "request_id"}
 
 
-def entry(event: Event, *, everything: bool = False) -> dict[str, Any] | None:
-    """Return what an event shows: `timestamp`, `level`, `message` and other fields; None for what few want to see.
+def asked_for(names: Collection[str]) -> bool:
+    """Whether a query that asks for these fields is about Lambda's own lines, too."""
+    return not _OF_LAMBDA_ALONE.isdisjoint(names)
+
+
+def entry(line: Line, *, everything: bool = False, also: Collection[str] = ()) -> dict[str, Any] | None:
+    """Return what a line shows: `timestamp`, `level`, `message` and other fields; None for what few want to see.
 
     That are Lambda's own lines, but for cold starts and failures, and the lines that CloudWatch makes metrics of.
+    `also` names what is shown of the fields that all lines of a log group have in common.
     """
-    found = line.read(event.message, timestamp=event.timestamp, stream=event.stream)
-    fields = found.fields
-    told = fields.get("cold") is True or fields.get("level") == "error" or not _is_of_lambda(fields)
-    if not found.text.strip() or (("_aws" in fields or not told) and not everything):
+    own = line.own
+    told = own.get("cold") is True or own.get("level") == "error" or not _is_of_lambda(own)
+    if not line.text.strip() or (("_aws" in own or not told) and not everything):
         return None
-    stamp = {"timestamp": _iso(event.timestamp)}
-    if found.words:
-        return {**stamp, **fields, "message": found.words}
-    if isinstance(fields.get("level"), str):
-        return {**stamp, **fields}
-    return {**stamp, "level": "info", "message": found.text.strip()}
+    shared = {"timestamp": _iso(line.timestamp), **{name: line.fields[name] for name in also}}
+    if line.words:
+        return {**shared, **own, "message": line.words}
+    if isinstance(own.get("level"), str):
+        return {**shared, **own}
+    return {**shared, "level": "info", "message": line.text.strip()}
 
 
 def brief(fields: Mapping[str, Any]) -> dict[str, Any]:

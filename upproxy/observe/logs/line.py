@@ -14,6 +14,8 @@ from upproxy.observe.logs import platform
 class Line:
     """One event. `timestamp` is in ms since 1970, `text` as it was written, `fields` what queries ask for.
 
+    `own` are the fields without what is known of the whole log group.
+
     A JSON object has its own keys as fields; any other text is a `message`, to which a line of Lambda's own adds what
     `platform` reads in it. What such a line says to a person is in `words`; "" for all others.
     """
@@ -22,6 +24,7 @@ class Line:
     stream: str
     text: str
     fields: Mapping[str, Any]
+    own: Mapping[str, Any]
     words: str = ""
 
 
@@ -37,7 +40,7 @@ def read(text: str, *, timestamp: int, stream: str = "", origin: Mapping[str, st
         fields = {"message": bare}
         if reading := platform.read(bare):
             fields, words = {**reading.fields, **fields}, reading.words
-    return Line(timestamp, stream, text, {**origin, **fields} if origin else fields, words)
+    return Line(timestamp, stream, text, {**origin, **fields} if origin else fields, fields, words)
 
 
 def _refused(constant: str) -> NoReturn:

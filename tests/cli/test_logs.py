@@ -155,3 +155,137 @@ def test_following_as_json(following, server):
     write(client, entry(status=200))
     one = following("--json", "-S", "1h")
     assert json.loads(one.out.get(timeout=60))["status"] == 200
+
+
+QUERIED = [
+    entry(level="error", message="no money", request_id="a"),
+    entry(level="warn", message="little money", request_id="a"),
+    entry(message="request", method="GET", path="/", status=200, duration=1_512.5, size=2_048, request_id="b"),
+    "2026-01-31T08:15:00.123Z c Task timed out after 3.00 seconds",
+    report.start("d", "7"),
+]
+
+
+def messages(done):
+    assert done.status == 0, done.err
+    return [json.loads(line)["message"] for line in done.out.splitlines()]
+
+
+def test_what_a_query_keeps(run, client):
+    write(client, *QUERIED)
+    assert messages(run("logs", "--json", "error")) == ["no money", "timed out after 3 s"]
+    assert messages(run("logs", "--json", "warn or duration > 1.5s")) == ["little money", "request"]
+    assert messages(run("logs", "--json", "not level = *")) == []
+    assert messages(run("logs", "--json", "type = platform.start")) == ["invocation started"]
+    assert messages(run("logs", "--json", "info")) == ["request"]
+    done = run("logs", "fatal")
+    assert (done.status, done.out) == (0, "")
+    assert done.err == "shop-staging has written no line that the query keeps in that time; -S goes further back\n"
+
+
+def test_what_two_patterns_match_is_shown_once(run, client):
+    for portion in range(2):
+        lines = [entry(level="error", message=f"Task timed out {portion * 5000 + number}") for number in range(5000)]
+        write(client, *lines, ago=60 - portion * 10)
+    assert messages(run("logs", "--json", "error")) == [f"Task timed out {number}" for number in range(10_000)]
+
+
+def test_measures_in_units_and_one_field_a_line(run, client):
+    write(client, *QUERIED[2:3])
+    line = run("logs", "duration > 1s").out
+    assert "GET / 200 in 1.51s" in line
+    assert "size=2kb" in line
+    assert run("logs", "duration > 2s").out == ""
+    head, *fields = run("logs", "-e", "duration > 1s").out.splitlines()
+    assert head.split()[-1] == "request"
+    assert [field.split() for field in fields] == [
+        ["method", "GET"], ["path", "/"], ["status", "200"], ["duration", "1.51s"], ["size", "2kb"],
+        ["request_id", "b"],
+    ]  # fmt: skip
+
+
+def test_no_field_steers_a_terminal(run, client):
+    write(client, entry(**{"a\x1b[2Jb": "c\x1b]0;title\x07", "d": ["\x1b[2J"]}, exception="one\n\x1b[2Jtwo"))
+    for words in ((), ("-e",)):
+        assert "\x1b" not in run("logs", *words).out
+
+
+def test_a_traceback_is_one_paragraph(run, client):
+    whole = ["Traceback (most recent call last):", '  File "app.py", line 3', "ValueError: 5"]
+    write(client, *(entry(level="error", message=message, request_id="a") for message in whole))
+    write(client, "several\nlines of one event", ago=5)
+    several, below, head, *more = run("logs").out.splitlines()
+    assert several.endswith("several")
+    assert below == "lines of one event"
+    assert "Traceback (most recent call last):" in head
+    assert more == whole[1:]
+    assert len(run("logs", "--json").out.splitlines()) == 4
+
+
+def test_stages_that_a_query_names_and_all_regions(run, client, project):
+    (project / "up.yml").write_text("name: shop\nregions: [eu-central-1, us-east-1]\nstages: {beta: {}}\n")
+    for number, (region, stage) in enumerate(
+        [("eu-central-1", "production"), ("us-east-1", "production"), ("eu-central-1", "beta"), ("us-east-1", "beta")]
+    ):
+        other = boto3.client("logs", region_name=region)
+        make(other, f"/aws/lambda/shop-{stage}")
+        for again in range(2):
+            message = entry(level="error", message=f"{again}{number}")
+            write(other, message, ago=60 - 10 * again - number, group=f"/aws/lambda/shop-{stage}")
+    assert messages(run("logs", "--json", "production error")) == ["00", "01", "10", "11"]
+    done = run("logs", "--json", "(production or beta) error")
+    assert messages(done) == ["00", "01", "02", "03", "10", "11", "12", "13"]
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    assert [(line["stage"], line["region"]) for line in lines[1:3]] == [
+        ("production", "us-east-1"), ("beta", "eu-central-1"),
+    ]  # fmt: skip
+    assert "stage=beta region=us-east-1" in run("logs", "beta or production").out
+    assert messages(run("logs", "--json", "beta", "--region", "us-east-1")) == ["03", "13"]
+    assert messages(run("logs", "--json", "-s", "beta", 'region = "eu-*"')) == ["02", "12"]
+    done = run("logs", "not beta")
+    assert len(done.out.splitlines()) == 4
+    assert done.err == "shop is not deployed to staging in us-east-1\n"
+
+
+def test_explaining_asks_nothing(run, project, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "http://127.0.0.1:1")
+    done = run("logs", "--explain", "production error duration > 1.5s")
+    assert (done.status, done.err) == (0, "")
+    asked = '{ ($.level = "error" || $.level = "ERROR" || $.level = "Error") && $.duration > 1500 }'
+    assert f"CloudWatch is asked for: {asked}\n" in done.out
+    (group,) = json.loads(run("logs", "--explain", "--json", "error duration > 1.5s").out)["groups"]
+    assert group == {"stage": "staging", "region": "eu-central-1", "patterns": [asked], "local": []}
+    text = run("logs", "--explain", "production or staging error").out
+    assert text.startswith("staging in eu-central-1:\nThe query means: ")
+    assert "\nproduction in eu-central-1:\nThe query means: " in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["duration >"], "error: the query cannot be read at column 11: a value is missing after `>`\n"),
+        (["prodution error"], "Did you mean production?"),
+        (["-s", "prodution"], "Did you mean production?"),
+        (["-s", "staging", "production error"], "error: the query keeps no line of the stage staging\n"),
+        (["development error"], "error: the query keeps no line of a stage that is on AWS\n"),
+        (["error", "fatal"], "unexpected extra argument"),
+    ],
+)
+def test_what_cannot_be_understood(run, words, said):
+    for more in ((), ("-f",), ("--explain",)):
+        done = run("logs", *words, *more)
+        assert (done.status, done.out) == (2, "")
+        assert said in done.err
+
+
+def test_following_a_query(following, server):
+    client = server.client("logs")
+    make(client)
+    one = following("--json", "error or status = 500")
+    for number in range(3):
+        write(client, entry(message="fine"), entry(level="error", message=f"bad-{number}"), entry(status=500))
+        assert json.loads(one.out.get(timeout=60))["message"] == f"bad-{number}"
+        assert json.loads(one.out.get(timeout=60))["status"] == 500
+    one.process.send_signal(signal.SIGINT)
+    assert one.process.wait(60) == 130
+    assert one.out.get(timeout=60) is None

@@ -1,15 +1,19 @@
 """`upproxy logs` with CloudWatch Logs as moto plays it: in this process, and followed by a process of its own."""
 
 import json
+import os
+import re
 import signal
+import sys
 import time
 
 import boto3
 import pytest
 
-from tests.aws.moto_server import REGION
+from tests.aws.moto_server import REGION, without_aws
 from tests.cli.lambda_api import LambdaApi
 from tests.cli.program import Program
+from tests.cli.terminal import in_terminal
 from upproxy.local import report
 
 GROUP = "/aws/lambda/shop-staging"
@@ -208,6 +212,19 @@ def test_no_field_steers_a_terminal(run, client):
     write(client, entry(**{"a\x1b[2Jb": "c\x1b]0;title\x07", "d": ["\x1b[2J"]}, exception="one\n\x1b[2Jtwo"))
     for words in ((), ("-e",)):
         assert "\x1b" not in run("logs", *words).out
+
+
+def test_levels_have_colours_on_a_terminal(project, server):
+    client = server.client("logs")
+    make(client)
+    write(client, entry(level="ERROR", message="bad"), entry(level="warn", message="odd"), entry(message="fine"))
+    environment = {**without_aws(dict(os.environ)), **server.environment}
+    words = [sys.executable, "-m", "upproxy", "logs", "-C", str(project)]
+    status, screen = in_terminal(words, project, environment)
+    colours = [re.findall(rb"\x1b\[(3\d)m(?:\x1b\[1m)?(?:error|warning|info) ", line) for line in screen.splitlines()]
+    assert status == 0
+    assert colours == [[b"31"], [b"33"], [b"32"]], screen
+    assert b"\x1b" not in in_terminal([*words, "--no-color"], project, environment)[1]
 
 
 def test_a_traceback_is_one_paragraph(run, client):

@@ -40,6 +40,12 @@ def test_queries(query):
     assert any(predicate(parse(query))(read(event).fields) for event in RECORDED)
 
 
+def test_command_lines():
+    queries = re.findall(r"^\$ upproxy logs [^#']*'([^']+)'", PAGE, re.MULTILINE)
+    assert len(queries) > 5
+    assert all(map(parse, queries))
+
+
 @pytest.mark.parametrize("cells", rows("line", "field", "query"), ids=lambda cells: cells[1])
 def test_fields(cells):
     line, field, query = (codes(cell)[0] for cell in cells)

@@ -195,7 +195,7 @@ def test_what_two_patterns_match_is_shown_once(run, client):
 
 
 def test_measures_in_units_and_one_field_a_line(run, client):
-    write(client, *QUERIED[2:3])
+    write(client, *QUERIED[2:4])
     line = run("logs", "duration > 1s").out
     assert "GET / 200 in 1.51s" in line
     assert "size=2kb" in line
@@ -206,6 +206,7 @@ def test_measures_in_units_and_one_field_a_line(run, client):
         ["method", "GET"], ["path", "/"], ["status", "200"], ["duration", "1.51s"], ["size", "2kb"],
         ["request_id", "b"],
     ]  # fmt: skip
+    assert "  timeout     3s\n" in run("logs", "-e", "type = platform.timeout").out
 
 
 def test_no_field_steers_a_terminal(run, client):
@@ -293,6 +294,17 @@ def test_what_cannot_be_understood(run, words, said):
         done = run("logs", *words, *more)
         assert (done.status, done.out) == (2, "")
         assert said in done.err
+
+
+def test_following_keeps_a_traceback_together(following, server):
+    client = server.client("logs")
+    make(client)
+    whole = ["Traceback (most recent call last):", '  File "app.py", line 3', "ValueError: 5"]
+    write(client, *(entry(level="error", message=message) for message in whole), entry(message="done"))
+    one = following('error or "done"')
+    head, *more = (one.out.get(timeout=60).rstrip() for _ in whole)
+    assert head.endswith(whole[0])
+    assert more == whole[1:]
 
 
 def test_following_a_query(following, server):

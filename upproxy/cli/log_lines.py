@@ -12,18 +12,18 @@ from upproxy.local.console import Console, harmless
 from upproxy.observe.logs.entry import brief
 from upproxy.observe.logs.levels import level_of
 from upproxy.observe.logs.measure import measured
-from upproxy.observe.logs.paragraphs import Timed, paragraphs
+from upproxy.observe.logs.paragraphs import Shown, paragraphs
 
 _HEAD = ("timestamp", "level", "message", "exception")  # of what is expanded
 _HIDDEN = ("stage", "version")  # of the one stage that was asked for
 
 
-def write_json(output: Output, portions: Iterable[list[Timed]]) -> int:
+def write_json(output: Output, portions: Iterable[list[Shown]]) -> int:
     """Write each entry as a JSON object, and return how many it were."""
     return _write(output, ([json.dumps(entry) for _, _, entry in portion] for portion in portions))
 
 
-def write_readable(output: Output, portions: Iterable[list[Timed]], also: Collection[str], *, expanded: bool) -> int:
+def write_readable(output: Output, portions: Iterable[list[Shown]], also: Collection[str], *, expanded: bool) -> int:
     """Write what people read, and return how many paragraphs it were; `also` names fields that are not to be hidden."""
     hidden = [name for name in _HIDDEN if name not in also]
     shown = _expanded if expanded else _line
@@ -35,7 +35,7 @@ def write_readable(output: Output, portions: Iterable[list[Timed]], also: Collec
             lines = []
             for one in portion:
                 text.seek(text.truncate(0))
-                shown(console, text, _for_people(one.entry, one.more))
+                shown(console, text, _for_people(one.entry if expanded else brief(one.entry), one.more))
                 lines.append(text.getvalue().removesuffix("\n"))
             yield lines
 
@@ -66,7 +66,7 @@ def _expanded(console: Console, text: io.StringIO, entry: dict[str, Any]) -> Non
 
 def _for_people(entry: Mapping[str, Any], more: Iterable[str]) -> dict[str, Any]:
     """Return an entry with measures in units, and with all but the first line of its message as a paragraph below."""
-    shown = measured(brief(entry))
+    shown = measured(entry)
     shown["level"] = level_of(shown["level"]) or shown["level"]
     message = shown.get("message")
     first, *rest = message.splitlines() if isinstance(message, str) and message else [message]

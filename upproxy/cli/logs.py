@@ -12,7 +12,7 @@ from upproxy.cli.frame import Call
 if TYPE_CHECKING:
     from upproxy.cli.log_groups import Place
     from upproxy.observe.logs.line import Line
-    from upproxy.observe.logs.paragraphs import Timed
+    from upproxy.observe.logs.paragraphs import Shown
     from upproxy.observe.logs.query.tree import Node
     from upproxy.observe.logs.tail import Group
 
@@ -93,7 +93,7 @@ def _explain(call: Call, node: Node, found: Iterable[Place]) -> None:
         call.output.text(f"{', '.join(where)}:\n{text}" if len(places) > 1 else text)
 
 
-def _kept(call: Call, node: Node, portions: Iterable[list[Line]], also: Collection[str]) -> Iterator[list[Timed]]:
+def _kept(call: Call, node: Node, portions: Iterable[list[Line]], also: Collection[str]) -> Iterator[list[Shown]]:
     """Go through the entries of the lines that a query keeps."""
     from upproxy.observe.logs.entry import asked_for, entry
     from upproxy.observe.logs.query import names, predicate
@@ -101,14 +101,16 @@ def _kept(call: Call, node: Node, portions: Iterable[list[Line]], also: Collecti
     keeps = predicate(node)
     everything = call.verbose or asked_for(names(node))
     for lines in portions:
-        yield [
+        kept: list[Shown] = [
             (line.timestamp, line.stream, shown)
             for line in lines
             if keeps(line.fields) and (shown := entry(line, everything=everything, also=also)) is not None
         ]
+        if kept or not lines:  # an empty portion is the end of a look
+            yield kept
 
 
-def _show(call: Call, portions: Iterable[list[Timed]], also: Collection[str], *, expanded: bool) -> int:
+def _show(call: Call, portions: Iterable[list[Shown]], also: Collection[str], *, expanded: bool) -> int:
     from upproxy.cli.log_lines import write_json, write_readable
 
     if call.json:

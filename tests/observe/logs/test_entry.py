@@ -27,7 +27,16 @@ def test_a_line_of_the_proxy_is_as_it_is():
 
 @pytest.mark.parametrize(
     "text",
-    ["plain", '{"message": "no level"}', "{", "[1]", '{"level": 1}', '{"level": "info", "a": NaN}', "{" * 99_999],
+    [
+        "plain",
+        "  indented",
+        '{"message": "no level"}',
+        "{",
+        "[1]",
+        '{"level": 1}',
+        '{"level": "info", "a": NaN}',
+        "{" * 99_999,
+    ],
 )
 def test_any_other_text_is_a_message(text):
     assert said(text + "\n") == {"timestamp": STAMP, "level": "info", "message": text}

@@ -23,6 +23,11 @@ def test_a_traceback_with_what_it_is_about_and_its_causes():
     assert put(lines("before", *whole, "after")) == [["before"], whole, ["after"]]
 
 
+def test_a_group_of_exceptions():
+    whole = ["  + Exception Group Traceback (most recent call last):", "  |   File", "    +------------------------"]
+    assert put(lines(*whole, "after")) == [whole, ["after"]]
+
+
 def test_tracebacks_one_after_another_are_two():
     one = [HEAD, FRAME, "ValueError: 5"]
     assert put(lines(*one, *one)) == [one, one]

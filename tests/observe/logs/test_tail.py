@@ -1,6 +1,7 @@
 """Following a log group that plays CloudWatch: events that come late, clocks that differ, looks that break off."""
 
 import itertools
+import tracemalloc
 
 import pytest
 from hypothesis import example, given, settings
@@ -224,3 +225,32 @@ def test_a_group_that_is_not_there_keeps_nothing_from_the_others(clock):
     assert [line.text for line in next(portions)] == ["000001"]
     assert next(portions) == []
     assert said == ["waiting for group, which is not there yet"]
+
+
+class Flood:
+    """Makes pages when they are asked for."""
+
+    def __init__(self, pages):
+        self.numbers = range(pages)
+
+    def pages(self, group, start, pattern):
+        now = tail._now() - 1000 * len(self.numbers)
+        for page in self.numbers:
+            yield Page([event(1000 * page + number, now + 1000 * page + number) for number in range(1000)], now)
+
+
+def test_memory_does_not_grow_with_the_log(monkeypatch):
+    monkeypatch.setattr(tail, "REMEMBERED", 2_000)
+
+    def peak(pages):
+        group = tail.Group(Flood(pages), "group", patterns=("a", "b"))
+        tracemalloc.start()
+        try:
+            count = sum(len(lines) for lines in tail.read([group], 1000.0, pytest.fail))
+            assert count == 1000 * pages
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    few = peak(8)
+    assert peak(40) < 1.2 * few

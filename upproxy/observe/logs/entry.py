@@ -34,7 +34,7 @@ def entry(line: Line, *, everything: bool = False, also: Collection[str] = ()) -
         return {**shared, **own, "message": line.words}
     if isinstance(own.get("level"), str):
         return {**shared, **own}
-    return {**shared, "level": "info", "message": line.text.strip()}
+    return {**shared, "level": "info", "message": line.text.strip("\r\n").rstrip()}
 
 
 def brief(fields: Mapping[str, Any]) -> dict[str, Any]:

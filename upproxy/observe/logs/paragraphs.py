@@ -11,7 +11,7 @@ MOMENT = 100  # ms between lines that belong together
 LONGEST = 500  # lines of a paragraph
 WAITING = 5_000  # paragraphs
 
-_BEGIN = ("Traceback (most recent call last):", "+ Exception Group Traceback (most recent call last):")
+_HEAD = "Traceback (most recent call last):"
 _BETWEEN = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
@@ -19,7 +19,7 @@ _BETWEEN = (
 _OF_ITS_OWN = ("timestamp", "message")
 
 
-Timed = tuple[int, str, Mapping[str, Any]]
+Shown = tuple[int, str, Mapping[str, Any]]
 """An entry with its time, in ms since 1970, and the stream that it is from."""
 
 
@@ -35,7 +35,7 @@ class Paragraph:
     _ended: bool = field(default=False, init=False)  # after that error
 
     def __post_init__(self) -> None:
-        self._within = _begins(_message(self.entry))
+        self._within = _message(self.entry) == _HEAD
 
     def take(self, moment: int, entry: Mapping[str, Any]) -> bool:
         """Take what continues it; say whether it did."""
@@ -57,15 +57,15 @@ class Paragraph:
             return True
         if self._within:  # anything else is the error
             self._within, self._ended = False, True
-            return not _begins(message)
+            return message != _HEAD
         if self._ended:
             self._ended = message not in _BETWEEN
             return not self._ended
-        self._within = _begins(message)  # what comes before a traceback says what it is about
+        self._within = message == _HEAD  # what comes before a traceback says what it is about
         return self._within
 
 
-def paragraphs(portions: Iterable[list[Timed]]) -> Iterator[list[Paragraph]]:
+def paragraphs(portions: Iterable[list[Shown]]) -> Iterator[list[Paragraph]]:
     """Put entries together, in the order of their first lines.
 
     What a stream has written is held for a moment, by the time of the lines, since it may go on. An empty portion says
@@ -95,10 +95,6 @@ def paragraphs(portions: Iterable[list[Timed]]) -> Iterator[list[Paragraph]]:
             yield ready
     if waiting:
         yield list(waiting)
-
-
-def _begins(message: str) -> bool:
-    return message.lstrip() in _BEGIN
 
 
 def _message(entry: Mapping[str, Any]) -> str:

@@ -54,6 +54,7 @@ def test_where_a_line_comes_from_is_shown_where_that_differs():
 @pytest.mark.parametrize(
     ("query", "asked"),
     [("production (warn or error)", False), ('not path = "/health" request_id = a', False), ("", False),
+     ("not cold = true", False),
      ('type = "platform.start"', True), ("not used > 100mb", True)],
 )  # fmt: skip
 def test_a_query_that_is_about_lambdas_own_lines(query, asked):

@@ -11,7 +11,7 @@ from upproxy.observe.logs.platform import KINDS
 
 _OF_LAMBDA = "platform."  # what the types of Lambda's own lines begin with
 _BRIEFLY = ("timestamp", "level", "message", "request_id", "stage", "region")
-_OF_LAMBDA_ALONE = frozenset(name for kind in KINDS for name in kind.fields) - {"level", "request_id"}
+_OF_LAMBDA_ALONE = frozenset(name for kind in KINDS for name in kind.fields) - {"level", "request_id", "cold"}
 
 
 def asked_for(names: Collection[str]) -> bool:

@@ -131,6 +131,15 @@ def test_the_first_deploy_then_nothing_then_another(project, aws):  # noqa: F811
     assert fetch(first.url) == (200, "two")
 
 
+def test_each_part_of_a_deploy_is_told_by_what_reports_then(project):
+    deploy = project.prepared()
+    later = []
+    deploy.report = later.append
+    deploy.prepare()
+    assert "publish a version" in later
+    assert "publish a version" not in project.said
+
+
 def test_the_function_has_what_was_asked_for(project, aws):  # noqa: F811
     project.write(document="lambda: {memory: 256, timeout: 7, concurrency: 3, tags: {team: shop}, log_retention: 7}")
     project.deploy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from upproxy.aws.artefacts import Artefacts
 from upproxy.aws.errors import Conflict
@@ -134,10 +135,14 @@ class Deploy:
             wanted=wanted, code=self._code, commit=self._commit, found=there, functions=functions,
             log_groups=log_groups,
             artefacts=Artefacts(session, region, bucket(session.account, region), accelerate=wanted.accelerate),
-            report=self.report if len(self._wanted) == 1 else lambda sentence: self.report(f"{region}: {sentence}"),
+            report=partial(self._tell, region),
             version=str((there.alias or {}).get("FunctionVersion", "")),
             url=str((there.url or {}).get("FunctionUrl", "")),
         )  # fmt: skip
+
+    def _tell(self, region: str, sentence: str) -> None:
+        """Report by what reports now: whoever deploys may exchange it between two parts."""
+        self.report(sentence if len(self._wanted) == 1 else f"{region}: {sentence}")
 
     def _do(self, region: str, steps: Iterable[Step]) -> None:
         run = self._runs[region]

@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import NamedTuple
 
 from upproxy.build import archive
@@ -22,7 +21,7 @@ from upproxy.cli.errors import BuildFailed
 from upproxy.config import Config
 from upproxy.config.middleware import private, references
 from upproxy.local import processes
-from upproxy.local.environment import REGION, function_arn, reserved
+from upproxy.local.environment import REGION, function_arn, reserved, runtime_folder
 from upproxy.local.failure import explain
 from upproxy.local.invocation import Buffered, FunctionError, StreamBroken
 from upproxy.local.runtime_process import RuntimeProcess, StartFailed
@@ -37,8 +36,6 @@ mount -o remount,bind,ro / 2>/dev/null
 shift 2
 exec "$@"
 """
-# What the managed runtime has and the build leaves out.
-_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 
 
 class Checked(NamedTuple):
@@ -58,15 +55,11 @@ def check(members: Sequence[Packed], config: Config, interpreter: Interpreter) -
     """Unzip into an empty folder, start the bootstrap, send one request. Raises BuildFailed."""
     work = tempfile.mkdtemp(prefix="upproxy-check-")
     try:
-        for folder in ("task", "tmp", "bin", "runtime"):
+        for folder in ("task", "tmp", "bin"):
             os.mkdir(os.path.join(work, folder))
         archive.extract(members, os.path.join(work, "task"))
         os.symlink(interpreter.path, os.path.join(work, "bin", "python3"))
-        for name in _RUNTIME:
-            if (spec := find_spec(name)) is not None and spec.origin is not None:
-                package = spec.submodule_search_locations
-                origin = package[0] if package else spec.origin
-                os.symlink(origin, os.path.join(work, "runtime", os.path.basename(origin)))
+        runtime_folder(work)
         with _read_only(os.path.join(work, "task")):
             return asyncio.run(_check(work, config, interpreter))
     finally:

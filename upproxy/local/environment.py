@@ -15,6 +15,7 @@ from importlib.util import find_spec
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 LATEST = "$LATEST"
+_OF_THE_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 
 
 def function_arn(name: str, region: str) -> str:
@@ -118,3 +119,14 @@ def server_path() -> str:
         if spec is not None and spec.origin is not None:
             return os.path.dirname(os.path.dirname(spec.origin))
     return ""
+
+
+def runtime_folder(parent: str) -> str:
+    """Make a folder in which is what AWS's own Python runtime brings along, from what is installed here; return it."""
+    folder = os.path.join(parent, "runtime")
+    os.makedirs(folder)
+    for name in _OF_THE_RUNTIME:
+        if (spec := find_spec(name)) is not None and spec.origin is not None:
+            origin = spec.submodule_search_locations[0] if spec.submodule_search_locations else spec.origin
+            os.symlink(origin, os.path.join(folder, os.path.basename(origin)))
+    return folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import shutil
 import socket
@@ -14,13 +13,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from typing import Self
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from upproxy.local.clock import Clock
+from upproxy.local.environment import runtime_folder
 from upproxy.local.fleet import Scaling
 from upproxy.local.sandbox import calls
 from upproxy.local.sandbox.access import Caller, Denied, check
@@ -42,7 +41,6 @@ from upproxy.local.watchdog import Watchdog
 
 _BODY = 128 * 1024 * 1024  # bytes of a call
 _CALLS = 10_000  # that are remembered
-_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")  # in AWS's own runtime
 _CODE = "/upproxy-code/"  # where zips are fetched from, for who has been told the address
 _CODE_LIFE = 600  # seconds that such an address is good for
 
@@ -123,7 +121,7 @@ class Sandbox:
             folder=self._folder,
             watchdog=watchdog,
             python=options.python,
-            runtime=_runtime(self._folder),
+            runtime=runtime_folder(self._folder),
             environment=self.environment,
             scaling=options.scaling,
             log=options.log,
@@ -289,14 +287,3 @@ async def _body(request: web.BaseRequest) -> bytes:
 def _response(done: Answer) -> web.Response:
     fields = CIMultiDict((name, value) for name, value in done.headers if name.lower() != "content-length")
     return web.Response(status=done.status, body=done.body, headers=fields)
-
-
-def _runtime(folder: str) -> str:
-    """Make the folder of what AWS's own runtime brings along."""
-    runtime = os.path.join(folder, "runtime")
-    os.makedirs(runtime)
-    for name in _RUNTIME:
-        if (spec := find_spec(name)) is not None and spec.origin is not None:
-            origin = spec.submodule_search_locations[0] if spec.submodule_search_locations else spec.origin
-            os.symlink(origin, os.path.join(runtime, os.path.basename(origin)))
-    return runtime

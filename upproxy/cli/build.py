@@ -100,8 +100,8 @@ def building(call: Call, stage: str, asked: Mapping[str, Any], *, layer: bool = 
     Raises ConfigError and BuildError.
     """
     from upproxy import build, config
-    from upproxy.build import hooks, target
     from upproxy.build import image as images
+    from upproxy.build import target
 
     output = call.output
     directory = os.path.realpath(call.directory)
@@ -109,8 +109,7 @@ def building(call: Call, stage: str, asked: Mapping[str, Any], *, layer: bool = 
 
     def hook(name: str) -> None:
         if not layer:
-            commands = getattr(found.settings.hooks, name)
-            hooks.run(name, commands, directory, {"UP_STAGE": stage}, output.note, raw=not output.as_json)
+            run_hook(output, found, name)
 
     try:
         hook("prebuild")
@@ -128,6 +127,15 @@ def building(call: Call, stage: str, asked: Mapping[str, Any], *, layer: bool = 
         hook("postbuild")
     finally:
         hook("clean")
+
+
+def run_hook(output: Output, config: Config, name: str) -> None:
+    """Run the commands of a hook, which have the stage in UP_STAGE. Raises BuildError when one fails."""
+    from upproxy.build import hooks
+
+    commands = getattr(config.settings.hooks, name)
+    variables = {"UP_STAGE": config.stage}
+    hooks.run(name, commands, config.directory, variables, output.note, raw=not output.as_json)
 
 
 def _make_folder(directory: str, path: str) -> None:

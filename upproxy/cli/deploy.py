@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from upproxy.cli.build import STAGE, building
+from upproxy.cli.build import STAGE, building, run_hook
 from upproxy.cli.errors import CommandError, UsageError
 from upproxy.cli.frame import Call
 
@@ -61,7 +61,6 @@ def chosen(call: Call, stage: str | None) -> str:
 
 def release(call: Call, stage: Stage, target: Target, code: Code, commit: Commit, *, dry_run: bool = False) -> None:
     """Bring code to a stage, and tell of it. Raises AwsError, DeployError and VariableError."""
-    from upproxy.build import hooks
     from upproxy.cli.stack import apply
     from upproxy.deploy import address, wanted
     from upproxy.deploy.environment import Variables, unset
@@ -74,11 +73,6 @@ def release(call: Call, stage: Stage, target: Target, code: Code, commit: Commit
     account = wanted.Account(session.partition, session.account)
     secrets = in_all(stage.regions, lambda region: Variables(session, region, names).values())
     by_region = {region: wanted.of(stage.config, target, account, secrets[region]) for region in stage.regions}
-
-    def hook(name: str) -> None:
-        commands = getattr(stage.config.settings.hooks, name)
-        variables = {"UP_STAGE": stage.config.stage}
-        hooks.run(name, commands, stage.config.directory, variables, output.note, raw=not output.as_json)
 
     stacks = [Stack(session, stage.config, names, region, leads=region == stage.regions[0]) for region in stage.regions]
     with output.progress() as report:
@@ -97,7 +91,7 @@ def release(call: Call, stage: Stage, target: Target, code: Code, commit: Commit
     if changed:
         gateway = stage.config.endpoint.is_gateway and not all(found.status for found in seen.values())
         _ask(output, deploy, stage.config, gateway=gateway)
-        hook("predeploy")
+        run_hook(output, stage.config, "predeploy")
     try:
         with output.progress() as report:
             deploy.report = report
@@ -111,7 +105,7 @@ def release(call: Call, stage: Stage, target: Target, code: Code, commit: Commit
         output.warn("interrupted: run it again, and it goes on; `upproxy deploys` says what is live")
         raise
     if changed:
-        hook("postdeploy")
+        run_hook(output, stage.config, "postdeploy")
     if stage.config.endpoint.is_gateway:
         outcomes = [replace(one, url=address.of(session, one.region, names, stage.config)) for one in outcomes]
     _tell(output, stage, outcomes, changed=changed, seconds=time.monotonic() - began)

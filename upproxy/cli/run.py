@@ -6,7 +6,7 @@ import os
 
 import click
 
-from upproxy.cli.build import STAGE
+from upproxy.cli.build import STAGE, run_hook
 from upproxy.cli.errors import UsageError
 from upproxy.cli.frame import Call
 
@@ -23,12 +23,8 @@ def command(call: Call, hook: str) -> None:
     """
     # Not at the top: the help of this command should not wait for them.
     from upproxy import config
-    from upproxy.build import hooks
 
-    output, stage = call.output, call.stage or STAGE
-    directory = os.path.realpath(call.directory)
-    found = config.load(directory, stage)
-    commands = getattr(found.settings.hooks, hook)
-    if not commands:
+    found = config.load(os.path.realpath(call.directory), call.stage or STAGE)
+    if not getattr(found.settings.hooks, hook):
         raise UsageError(f"up.yml has no hook {hook}", hint=f"Write it as `hooks: {{{hook}: COMMAND}}`.")
-    hooks.run(hook, commands, directory, {"UP_STAGE": stage}, output.note, raw=not output.as_json)
+    run_hook(call.output, found, hook)

@@ -16,6 +16,7 @@ from upproxy.aws.functions import Functions
 from upproxy.deploy import commit
 from upproxy.deploy.commit import Commit
 from upproxy.deploy.errors import NotDeployed
+from upproxy.deploy.live import missing
 from upproxy.deploy.names import ALIAS, Names
 
 _BEFORE = "before"
@@ -89,7 +90,7 @@ def read(functions: Functions, names: Names) -> History:
     """Ask AWS for the releases of a stage. Raises NotDeployed where there is none, and AwsError."""
     alias = functions.alias(names.function, ALIAS)
     if alias is None:
-        raise NotDeployed(f"{names.app} is not deployed to {names.stage}", f"`upproxy deploy {names.stage}` does that.")
+        raise missing(names, functions.region)
     return history(functions.versions(names.function), alias)
 
 

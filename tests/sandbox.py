@@ -16,6 +16,7 @@ from concurrent.futures import Future
 import boto3
 import pytest
 
+from tests.aws.moto_server import set_alone
 from upproxy.cli.sandbox import interpreter
 from upproxy.local.fleet import Scaling
 from upproxy.local.sandbox import Options, Sandbox
@@ -100,11 +101,7 @@ def sandbox():
 @pytest.fixture
 def aws(sandbox, monkeypatch):
     """The environment of this process, for the sandbox alone."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in sandbox.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    set_alone(monkeypatch, {**sandbox.environment, "AWS_EC2_METADATA_DISABLED": "true"})
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers the key of the sandbox before
     yield sandbox
     sandbox.clear()

@@ -1,3 +1,3 @@
-from tests.aws.moto_server import aws
+from tests.aws.moto_server import aws, nobody
 
-__all__ = ["aws"]
+__all__ = ["aws", "nobody"]

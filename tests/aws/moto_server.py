@@ -25,13 +25,25 @@ def without_aws(environment: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith("AWS_")}
 
 
+def set_alone(monkeypatch, variables: dict[str, str]) -> None:
+    """Give this process variables, and nothing else that AWS's tools look at."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def nobody(monkeypatch):
+    """No credentials, no region."""
+    set_alone(monkeypatch, NOBODY)
+    return monkeypatch
+
+
 @pytest.fixture
 def aws(monkeypatch):
     """AWS in this process, empty."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in SOMEBODY.items():
-        monkeypatch.setenv(name, value)
+    set_alone(monkeypatch, SOMEBODY)
     with mock_aws():
         yield
 

@@ -1,11 +1,10 @@
 """Credentials, profile and region from where all tools of AWS look; and that what is wrong with them is told."""
 
-import os
 import threading
 
 import pytest
 
-from tests.aws.moto_server import ACCOUNT, NOBODY, REGION
+from tests.aws.moto_server import ACCOUNT, REGION
 from upproxy.aws.errors import AwsError, CredentialsError, InvalidRequest, NotFound, Unreachable
 from upproxy.aws.session import Session
 
@@ -33,16 +32,6 @@ aws_secret_access_key = secret
 aws_access_key_id = shop-key
 aws_secret_access_key = secret
 """
-
-
-@pytest.fixture
-def nobody(monkeypatch):
-    """No credentials, no region."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in NOBODY.items():
-        monkeypatch.setenv(name, value)
-    return monkeypatch
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.aws.moto_server import REGION, aws, running_server, server
+from tests.aws.moto_server import REGION, aws, nobody, running_server, server
 from upproxy.cli.frame import main
 
-__all__ = ["aws", "running_server", "server"]
+__all__ = ["aws", "nobody", "running_server", "server"]
 
 
 @pytest.fixture

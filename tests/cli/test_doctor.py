@@ -28,28 +28,12 @@ ROOMY = {
 
 
 @pytest.fixture
-def project(tmp_path):
-    (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
-    (tmp_path / "up.yml").write_text(f"name: shop\nregions: [{REGION}]\n")
-    return tmp_path
-
-
-@pytest.fixture
 def here(monkeypatch):
     """Somebody with all permissions, whose account has room; what moto does not know is told here."""
     monkeypatch.setattr(identity, "principal", lambda *_: f"arn:aws:iam::{ACCOUNT}:user/me")
     monkeypatch.setattr(identity, "denied", lambda *_: [])
     monkeypatch.setattr(Functions, "account", lambda _: ROOMY)
     monkeypatch.setattr(interpreter, "here", lambda version: interpreter.Interpreter("/usr/bin/python3", version))
-    return monkeypatch
-
-
-@pytest.fixture
-def nobody(monkeypatch):
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in NOBODY.items():
-        monkeypatch.setenv(name, value)
     return monkeypatch
 
 

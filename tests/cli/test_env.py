@@ -23,10 +23,11 @@ SECRET = "hunter2-hunter2"
 
 
 @pytest.fixture
-def project(tmp_path):
-    (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
-    (tmp_path / "up.yml").write_text(f"name: shop\nregions: [{REGION}]\nlambda: {{tags: {{team: shop}}}}\n")
-    return tmp_path
+def project(project):
+    """The one of all commands, with a tag of its own."""
+    with open(project / "up.yml", "a", encoding="utf-8") as file:
+        file.write("lambda: {tags: {team: shop}}\n")
+    return project
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from tests.aws.moto_server import ACCOUNT, without_aws
+from tests.aws.moto_server import ACCOUNT, set_alone, without_aws
 from tests.deploy.permissions import recording, refused
 from upproxy import config
 from upproxy.aws.functions import Functions
@@ -39,10 +39,7 @@ def sandbox(monkeypatch):
     with subprocess.Popen(words, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
             document = json.loads(process.stdout.readline())
-            for name in [name for name in os.environ if name.startswith("AWS_")]:
-                monkeypatch.delenv(name)
-            for name, value in document["environment"].items():
-                monkeypatch.setenv(name, value)
+            set_alone(monkeypatch, document["environment"])
             yield
         finally:
             process.terminate()

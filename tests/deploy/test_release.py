@@ -413,11 +413,8 @@ def answered_otherwise(monkeypatch, operation, change):
     monkeypatch.setattr(sessions.Service, "call", call)
 
 
-def test_a_change_that_fails_when_aws_has_begun_it_can_be_made_again(project, monkeypatch):
-    """AWS refuses no further change of such a function, and neither do we."""
-    project.deploy()
-    project.write(document="lambda: {memory: 300}")
-    failed = {"LastUpdateStatus": "Failed", "LastUpdateStatusReason": "No addresses are left in the subnet"}
+def prepared_after(project, monkeypatch, failed):
+    """Have a change of the function fail on AWS's side, and return the deploy that has looked at that."""
     with monkeypatch.context() as patch:
         answered_otherwise(patch, "GetFunctionConfiguration", lambda _, answer: {**answer, **failed})
         with pytest.raises(AwsError, match="No addresses are left"):
@@ -425,7 +422,15 @@ def test_a_change_that_fails_when_aws_has_begun_it_can_be_made_again(project, mo
         answered_otherwise(
             patch, "GetFunction", lambda _, answer: {**answer, "Configuration": {**answer["Configuration"], **failed}}
         )
-        again = project.prepared()
+        return project.prepared()
+
+
+def test_a_change_that_fails_when_aws_has_begun_it_can_be_made_again(project, monkeypatch):
+    """AWS refuses no further change of such a function, and neither do we."""
+    project.deploy()
+    project.write(document="lambda: {memory: 300}")
+    failed = {"LastUpdateStatus": "Failed", "LastUpdateStatusReason": "No addresses are left in the subnet"}
+    again = prepared_after(project, monkeypatch, failed)
     assert "configure the function (once more: the last change failed)" in again.changes[REGION]
     go(again)
     live = Functions(Session(), REGION).configuration(f"{project.name}-staging", "live")
@@ -449,14 +454,7 @@ def test_a_failed_change_before_stops_no_change(project, monkeypatch):
 
 def test_a_function_that_could_not_be_created_is_created_anew(project, monkeypatch):
     failed = {"State": "Failed", "StateReason": "No addresses are left in the subnet"}
-    with monkeypatch.context() as patch:
-        answered_otherwise(patch, "GetFunctionConfiguration", lambda _, answer: {**answer, **failed})
-        with pytest.raises(AwsError, match="No addresses are left"):
-            project.deploy()
-        answered_otherwise(
-            patch, "GetFunction", lambda _, answer: {**answer, "Configuration": {**answer["Configuration"], **failed}}
-        )
-        again = project.prepared()
+    again = prepared_after(project, monkeypatch, failed)
     (done,) = go(again)
     assert "delete the function, which AWS could not create" in " ".join(again.changes[REGION])
     assert fetch(done.url) == (200, "one")

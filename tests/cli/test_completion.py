@@ -43,7 +43,7 @@ def test_what_belongs_to_a_command(words, expected):
 
 
 def test_a_command_that_does_not_exist_ends_nothing():
-    asked("upproxy", "nonsense", "")
+    assert asked("upproxy", "nonsense", "") == list(COMMANDS)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

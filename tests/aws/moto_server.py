@@ -2,7 +2,7 @@
 
 import os
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import boto3
 import pytest
@@ -20,7 +20,7 @@ SOMEBODY = {
 }  # fmt: skip
 
 
-def without_aws(environment: dict[str, str]) -> dict[str, str]:
+def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment without anything that AWS's tools look at."""
     return {name: value for name, value in environment.items() if not name.startswith("AWS_")}
 

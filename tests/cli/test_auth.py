@@ -11,12 +11,11 @@ import pytest
 
 from upproxy.proxy.middleware.auth import scrypt
 
-CLEAN = {name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR", "TERM", "PYTHONPATH")}
 COMMAND = [sys.executable, "-m", "upproxy", "auth", "hash"]
 
 
 def hashing(given: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([*COMMAND, *arguments], input=given, env=CLEAN, capture_output=True, timeout=60)
+    return subprocess.run([*COMMAND, *arguments], input=given, capture_output=True, timeout=60)
 
 
 @pytest.mark.parametrize("given", [b"open sesame\n", b"open sesame", b"open sesame\r\nsecond line\n"])
@@ -53,7 +52,7 @@ def test_what_no_browser_can_send(given, said):
 
 
 def test_a_password_is_no_argument():
-    done = subprocess.run([*COMMAND, "open-sesame"], env=CLEAN, capture_output=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run([*COMMAND, "open-sesame"], capture_output=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 2
     assert done.stdout == b""
 
@@ -63,7 +62,11 @@ def in_terminal(*lines: bytes, arguments: tuple[str, ...] = ()) -> tuple[int, by
     controller, terminal = pty.openpty()
     shown = b""
     with subprocess.Popen(
-        [*COMMAND, *arguments], stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, env={**CLEAN, "TERM": "xterm"}
+        [*COMMAND, *arguments],
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm"},
     ) as process:
         os.close(terminal)
         for line in lines:

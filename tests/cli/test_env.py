@@ -14,9 +14,7 @@ from tests.aws.moto_server import NOBODY, REGION, without_aws
 from tests.cli.terminal import in_terminal
 from upproxy.cli.frame import main
 
-CLEAN = without_aws(
-    {name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR", "TERM", "PYTHONPATH")}
-)
+CLEAN = without_aws(os.environ)
 UPPROXY = [sys.executable, "-m", "upproxy"]
 PATH = "/upproxy/shop/staging/"
 SECRET = "hunter2-hunter2"

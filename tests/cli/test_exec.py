@@ -174,10 +174,9 @@ def test_the_region_of_up_yml_is_enough(run, api, monkeypatch):
 def in_terminal(project, api, words, answer):
     """Run the command line on a terminal; return its status and what the terminal shows."""
     ours, its = pty.openpty()
-    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR")}
     process = subprocess.Popen(
         [sys.executable, "-m", "upproxy", "exec", "-C", str(project), *words],
-        stdin=its, stdout=its, stderr=its, env={**environment, "TERM": "xterm", "AWS_ENDPOINT_URL": api.url},
+        stdin=its, stdout=its, stderr=its, env={**os.environ, "TERM": "xterm", "AWS_ENDPOINT_URL": api.url},
     )  # fmt: skip
     os.close(its)
     shown = b""

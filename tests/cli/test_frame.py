@@ -18,16 +18,12 @@ from upproxy.cli.frame import COMMANDS
 from upproxy.cli.output import Output
 from upproxy.config import ConfigError
 
-CLEAN = {
-    name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR", "TERM", "PYTHONPATH", "COLUMNS")
-}
-
 
 def upproxy(*arguments, directory=None, **environment):
     return subprocess.run(
         [sys.executable, "-m", "upproxy", *arguments],
         cwd=directory,
-        env=CLEAN | environment,
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -64,7 +60,7 @@ def with_command(tmp_path, body):
     def run(*arguments, **options):
         return subprocess.run(
             [sys.executable, str(tmp_path / "run.py"), *arguments],
-            **{"env": CLEAN, "capture_output": True, "text": True, "timeout": 60} | options,
+            **{"capture_output": True, "text": True, "timeout": 60} | options,
         )
 
     return run
@@ -75,7 +71,7 @@ def with_command(tmp_path, body):
 
 def test_help_imports_little():
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "upproxy", "--help"], env=CLEAN, capture_output=True, text=True
+        [sys.executable, "-X", "importtime", "-m", "upproxy", "--help"], capture_output=True, text=True
     )
     assert done.returncode == 0
     roots = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
@@ -106,7 +102,7 @@ def test_bare_command_is_a_deploy_where_there_is_a_configuration(tmp_path):
 def test_bare_command_offers_a_configuration_in_a_terminal(tmp_path):
     (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask(__name__)\n")
     command = [sys.executable, "-m", "upproxy"]
-    status, shown = terminal.in_terminal(command, tmp_path, CLEAN, [b"", b"", b""])
+    status, shown = terminal.in_terminal(command, tmp_path, os.environ, [b"", b"", b""])
     assert (status, b"Name" in shown) == (0, True)
     assert (tmp_path / "up.yml").is_file()
 
@@ -278,7 +274,7 @@ def test_reader_that_has_enough(tmp_path):
 def test_terminated_by_signal_in_the_middle(tmp_path):
     with_command(tmp_path, "call.output.note('ready')\nsignal.pause()")
     with subprocess.Popen(
-        [sys.executable, str(tmp_path / "run.py"), "try"], env=CLEAN, stderr=subprocess.PIPE, text=True
+        [sys.executable, str(tmp_path / "run.py"), "try"], stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
@@ -317,7 +313,7 @@ def in_terminal(arguments, typed, environment):
     return os.waitstatus_to_exitcode(status), shown.decode()
 
 
-TERMINAL = CLEAN | {"TERM": "xterm-256color"}
+TERMINAL = {**os.environ, "TERM": "xterm-256color"}
 
 
 @pytest.mark.parametrize(("typed", "answer"), [(b"y\n", "True"), (b"n\n", "False")])

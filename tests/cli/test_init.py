@@ -11,7 +11,7 @@ from tests.cli.terminal import in_terminal
 from upproxy import config
 from upproxy.cli.frame import main
 
-CLEAN = without_aws({name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR", "PYTHONPATH")})
+CLEAN = without_aws(os.environ)
 
 
 @pytest.fixture

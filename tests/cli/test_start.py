@@ -143,8 +143,7 @@ def start(project):
 
     def start(*arguments, terminal=False, address="127.0.0.1:0"):
         command = [sys.executable, "-m", "upproxy", "start", "-C", str(project), "--address", address, *arguments]
-        environment = {name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR")}
-        environment["TERM"] = "xterm"
+        environment = {**os.environ, "TERM": "xterm"}
         if terminal:
             ours, theirs = pty.openpty()
             process = subprocess.Popen(

@@ -110,9 +110,9 @@ def upstream(loop: Loop, tmp_path: Path) -> Iterator[Callable[..., Upstream]]:
     """Start apps, by default the raw one on an inherited socket."""
     started: list[Upstream] = []
 
-    def start(command: list[str] | str | None = None, on: Loop = loop, **options: Any) -> Upstream:
+    def start(command: list[str] | str | None = None, **options: Any) -> Upstream:
         command = command or [sys.executable, "-I", "-S", RAW_APP, "{fd}"]
-        started.append(Upstream(on, tmp_path, command, **options))
+        started.append(Upstream(loop, tmp_path, command, **options))
         return started[-1]
 
     yield start

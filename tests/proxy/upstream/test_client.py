@@ -360,9 +360,9 @@ def test_connections_to_an_app_are_kept(upstream):
     assert app.run(main()) == "[2, 52]"  # one was the probe, which asked nothing
 
 
-def test_thirty_kills_under_load_leave_nothing_behind(unhandled, upstream):
-    loop = Parking(unhandled.append)
-    app = upstream(on=loop)
+@pytest.mark.parametrize("loop", [Parking], indirect=True)  # requests run side by side
+def test_thirty_kills_under_load_leave_nothing_behind(loop, unhandled, upstream):
+    app = upstream()
     kills = 0
     seen = {200: 0, 502: 0, 503: 0}
 

@@ -1,0 +1,20 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+# What a person or a build server may have set, and what would change what the tests see.
+for _name in ("CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTHONPATH", "TERM"):
+    os.environ.pop(_name, None)
+
+
+@pytest.fixture(autouse=True)
+def no_wakeup_descriptor_left() -> Iterator[None]:
+    """Find the loop that was not closed: signals would be written to whoever has its descriptor's number next."""
+    yield
+    assert signal.set_wakeup_fd(-1) == -1

@@ -18,6 +18,7 @@ from upproxy.aws.errors import (
     InvalidRequest,
     QuotaExceeded,
     Throttled,
+    Unanswered,
     Unreachable,
     translated,
 )
@@ -121,7 +122,7 @@ MADE = [
     (exceptions.ParamValidationError(report="missing"), InvalidRequest, "missing"),
     (exceptions.EndpointConnectionError(endpoint_url="http://x"), Unreachable, "http://x"),
     (exceptions.ConnectTimeoutError(endpoint_url="http://x"), Unreachable, "timeout"),
-    (exceptions.ReadTimeoutError(endpoint_url="http://x"), Unreachable, "timeout"),
+    (exceptions.ReadTimeoutError(endpoint_url="http://x"), Unanswered, "timeout"),
     (exceptions.ConnectionClosedError(endpoint_url="http://x"), Unreachable, "closed"),
     (exceptions.SSLError(endpoint_url="http://x", error="no"), Unreachable, "SSL"),
     (exceptions.ProxyConnectionError(proxy_url="http://x"), Unreachable, "proxy"),

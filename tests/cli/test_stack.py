@@ -97,6 +97,15 @@ def test_from_apply_to_delete(run, released):
     assert "shop-production is deleted" in run("stack", "delete", "--yes").err
 
 
+def test_where_the_function_is_not_ours_nothing_is_deleted(run, released):
+    run("stack", "apply")
+    functions = boto3.client("lambda")
+    arn = functions.get_function(FunctionName="shop-production")["Configuration"]["FunctionArn"]
+    functions.untag_resource(Resource=arn, TagKeys=list(functions.list_tags(Resource=arn)["Tags"]))
+    assert "does not have our tags" in run("stack", "delete", "--yes", status=4).err
+    assert stacks() == [NAME]
+
+
 def test_removals_have_to_be_confirmed(run, released):
     run("stack", "apply")
     done = run("stack", "apply", says="", status=2)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from upproxy.aws.errors import AccessDenied, AwsError, Throttled, Unreachable
+from upproxy.aws.errors import AccessDenied, AwsError, Throttled, Unanswered, Unreachable
 from upproxy.aws.functions import Answer
 from upproxy.deploy import gate
 from upproxy.deploy.errors import Unhealthy
@@ -63,7 +63,7 @@ def test_a_version_that_was_started_before_has_no_start_to_report():
         ({"hello": 1}, "", "does not know the health check"),
         ([], "", "does not know the health check"),
         ({"status": "200"}, "", "does not know the health check"),
-        (Unreachable("timed out"), "", "does not answer: timed out"),
+        (Unanswered("timed out"), "", "does not answer: timed out"),
         (AwsError("no snapshot", code="SnapStartException"), "", "cannot be started: no snapshot"),
     ],
 )
@@ -86,9 +86,10 @@ def test_only_the_last_of_many_lines_are_shown():
     assert caught.value.hint.splitlines() == [f"line {number}" for number in range(70, 100)]
 
 
-def test_what_is_no_fault_of_the_version_stays_what_it_is():
-    with pytest.raises(AccessDenied):
-        check(AccessDenied("no", action="lambda:InvokeFunction", resource="*"))
+@pytest.mark.parametrize("error", [AccessDenied("no", action="lambda:InvokeFunction", resource="*"), Unreachable("no")])
+def test_what_is_no_fault_of_the_version_stays_what_it_is(error):
+    with pytest.raises(type(error)):
+        check(error)
 
 
 def test_a_function_that_has_no_concurrency_says_where_that_is_set(monkeypatch):

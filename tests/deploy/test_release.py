@@ -45,6 +45,8 @@ def app(environ, start_response):
     start_response(STATUS, [("Content-Type", "text/plain")])
     return [b"{text}"]
 """
+
+
 NAMES = (f"app{number}" for number in itertools.count())
 
 
@@ -649,14 +651,18 @@ def test_no_region_goes_live_while_another_is_ill(project, aws):  # noqa: F811
 def test_the_role_stays_as_long_as_a_region_needs_it(project):
     project.deploy(("us-east-1", "eu-west-1"))
     names, session, said = Names(project.name, "staging"), Session(), []
-    removal.remove(session, names, ["us-east-1"], said.append, others=["eu-west-1"])
+    remove(session, names, "us-east-1", said.append, others=["eu-west-1"])
     assert Roles(session).find(names.role) is not None
     assert said[-1] == f"the role {names.role} stays: {names.function} in eu-west-1 needs it"
-    removal.remove(session, names, ["eu-west-1"], said.append, others=["us-east-1"])
+    remove(session, names, "eu-west-1", said.append, others=["us-east-1"])
     assert Roles(session).find(names.role) is None
 
 
 # --- The end
+
+
+def remove(session, names, region=REGION, report=lambda _: None, **others):
+    return removal.remove(session, names, removal.look(session, names, [region]), report, **others)
 
 
 def test_pruning_keeps_what_is_needed(project, aws, monkeypatch):  # noqa: F811
@@ -671,7 +677,15 @@ def test_pruning_keeps_what_is_needed(project, aws, monkeypatch):  # noqa: F811
     going = prune.superfluous(found, 1)
     assert [one.version for one in going] == ["1", "2"]
     artefacts = Artefacts(session, REGION, bucket(session.account, REGION))
-    assert prune.prune(functions, artefacts, names.function, found, going) == 2
+    theirs = {"FunctionName": names.function, "Name": "canary"}
+    session.service("lambda").call("CreateAlias", **theirs, FunctionVersion="1")
+    (held,) = prune.prune(functions, artefacts, names.function, found, going).items()
+    assert held[0] == "1"
+    assert "canary" in held[1]
+    assert [one.version for one in history.read(functions, names).releases] == ["1", "3", "4"]
+    assert len(list(artefacts.keys(f"{names.function}/"))) == 3
+    session.service("lambda").call("DeleteAlias", **theirs)
+    assert prune.prune(functions, artefacts, names.function, found, going) == {}
     assert [one.version for one in history.read(functions, names).releases] == ["3", "4"]
     assert len(list(artefacts.keys(f"{names.function}/"))) == 2
 
@@ -684,12 +698,12 @@ def test_removal_leaves_nothing_and_can_be_done_again(project, aws, monkeypatch)
     for operation in ("DeleteFunction", "DeleteLogGroup", "DeleteRole"):
         aws.faults.append(Fault(operation=operation, error=ApiError("ExpiredTokenException", "Expired", 403)))
         with pytest.raises(CredentialsError):
-            removal.remove(session, names, [REGION], lambda _: None)
-    assert removal.remove(session, names, [REGION], lambda _: None) == []
+            remove(session, names)
+    assert remove(session, names) == []
     assert Functions(session, REGION).find(names.function) is None
     assert fetch(done.url)[0] == 403
     assert session.service("logs").call("DescribeLogGroups", logGroupNamePrefix=names.log_group)["logGroups"] == []
-    assert removal.remove(session, names, [REGION], lambda _: None) == []
+    assert remove(session, names) == []
 
 
 def test_removal_leaves_the_variables_of_others(project):
@@ -698,6 +712,6 @@ def test_removal_leaves_the_variables_of_others(project):
     Variables(session, REGION, names).add("OURS", "value", {})
     theirs = f"{names.parameters}THEIRS"
     session.service("ssm").call("PutParameter", Name=theirs, Value="value", Type="SecureString")
-    assert removal.remove(session, names, [REGION], lambda _: None) == [f"the parameter {theirs} in {REGION}"]
+    assert remove(session, names) == [f"the parameter {theirs} in {REGION}"]
     assert [one.name for one in Variables(session, REGION, names).listed()] == ["THEIRS"]
     assert Roles(session).find(names.role) is None

@@ -75,6 +75,10 @@ class Unreachable(AwsError):
     hint = "Check the network, and the region; `AWS_ENDPOINT_URL` overrides where calls go."
 
 
+class Unanswered(Unreachable):
+    """AWS took the call, and did not answer in time."""
+
+
 class TimedOut(AwsError):
     """What was waited for did not happen in time."""
 
@@ -149,6 +153,8 @@ def translated(error: Exception, service: str, operation: str) -> AwsError:
         return CredentialsError(f"the AWS credentials cannot be had: {error}", operation=operation)
     if isinstance(error, exceptions.ParamValidationError | exceptions.DataNotFoundError):
         return InvalidRequest(f"{what}: {error}", operation=operation)
+    if isinstance(error, exceptions.ReadTimeoutError):
+        return Unanswered(f"{what}: {error}", operation=operation)
     if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
         return Unreachable(f"{what}: {error}", operation=operation)
     if not isinstance(error, exceptions.BotoCoreError):

@@ -35,22 +35,37 @@ def command(call: Call, name: str | None, *, keep: int | None, dry_run: bool) ->
     retained = opened.config.settings.release.retain if keep is None else keep
     going = {region: prune.superfluous(one, retained) for region, one in found.items()}
     count = sum(map(len, going.values()))
-    listed = [{"region": region, "version": one.version} for region, ones in going.items() for one in ones]
+    held: dict[str, dict[str, str]] = {region: {} for region in going}
     if count and not dry_run:
         versions = ", ".join(dict.fromkeys(one.version for ones in going.values() for one in ones))
         if output.interactive and not output.confirm(f"Delete {count} releases of {function} ({versions})?"):
             raise CommandError("stopped, and nothing was changed")
 
-        def delete(region: str) -> None:
+        def delete(region: str) -> dict[str, str]:
             artefacts = Artefacts(session, region, bucket(session.account, region))
-            prune.prune(functions[region], artefacts, function, found[region], going[region])
+            return prune.prune(functions[region], artefacts, function, found[region], going[region])
 
-        in_all(opened.regions, delete)
+        held = in_all(opened.regions, delete)
+    gone = [
+        {"region": region, "version": one.version}
+        for region, ones in going.items()
+        for one in ones
+        if one.version not in held[region]
+    ]
+    kept = [
+        {"region": region, "version": version, "reason": reason}
+        for region, ones in held.items()
+        for version, reason in ones.items()
+    ]
     if output.as_json:
-        output.document({"deleted": [] if dry_run else listed, "found": listed})
-    elif not count:
+        output.document({"dry_run": dry_run, "deleted": gone, "kept": kept})
+        return
+    for one in kept:
+        output.warn(f"{one['region']}: version {one['version']} stays: {one['reason']}")
+    if not count:
         output.note("nothing to do: there is no release beyond those that are kept")
     else:
-        output.note(f"{'would delete' if dry_run else 'deleted'} {count} {'release' if count == 1 else 'releases'}")
-        for one in listed:
+        did = "would delete" if dry_run else "deleted"
+        output.note(f"{did} {len(gone)} {'release' if len(gone) == 1 else 'releases'}")
+        for one in gone:
             output.text(f"{one['region']}: version {one['version']}")

@@ -110,11 +110,12 @@ def _delete(call: Call, name: str | None) -> None:
     names, regions = stage.names, ", ".join(stage.regions)
     if not output.confirm(f"Delete {names.function} in {regions}, with its logs and its variables?"):
         raise CommandError("stopped, and nothing was deleted")
+    there = removal.look(stage.session, names, stage.regions)
     records: list[Entry] = []
     for stack in _stacks(stage):
         records += stack.delete(output.note)
     others = [region for region in stage.config.settings.regions if region not in stage.regions]
-    left = removal.remove(stage.session, names, stage.regions, output.note, others=others)
+    left = removal.remove(stage.session, names, there, output.note, others=others)
     for one in left:
         output.warn(f"left alone, since it does not carry our tags: {one}")
     for record in dict.fromkeys(records):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from upproxy.aws.errors import AwsError, NotFound, Throttled, Unreachable
+from upproxy.aws.errors import AwsError, NotFound, Throttled, Unanswered
 from upproxy.aws.functions import Answer, Functions
 from upproxy.aws.waiting import wait
 from upproxy.deploy.errors import Unhealthy
@@ -56,7 +56,7 @@ def check(functions: Functions, name: str, version: str, health: Health, report:
 
     try:
         answer = wait(ask, "concurrency for the health check", timeout=2 * BUSY, report=report)
-    except Unreachable as error:
+    except Unanswered as error:
         raise Unhealthy(f"version {version} does not answer: {error}") from None
     except AwsError as error:
         if isinstance(error, NotFound) or not error.code.startswith(("SnapStart", "InvalidRuntime", "InvalidZip")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from upproxy.aws.artefacts import Artefacts
+from upproxy.aws.errors import Conflict
 from upproxy.aws.functions import Functions
 from upproxy.deploy import code
 from upproxy.deploy.history import History, Release
@@ -14,16 +15,23 @@ def superfluous(history: History, keep: int) -> list[Release]:
     return [one for one in history.releases if not (one.live or one.previous or one.version in newest)]
 
 
-def prune(functions: Functions, artefacts: Artefacts, function: str, history: History, releases: list[Release]) -> int:
-    """Delete releases, and from S3 what no other release was made of; return how many objects those were.
+def prune(
+    functions: Functions, artefacts: Artefacts, function: str, history: History, releases: list[Release]
+) -> dict[str, str]:
+    """Delete releases, and from S3 what no other release was made of.
 
-    A version that has become live meanwhile cannot be deleted: AWS refuses it. Raises AwsError.
+    Returns what stays by its version, each with what AWS says: an alias of somebody else points to it, or it has become
+    live meanwhile. Raises AwsError.
     """
+    held: dict[str, str] = {}
     for release in releases:
-        functions.delete_version(function, release.version)
-    going = {release.version for release in releases}
-    kept = {code.key(function, one.sha256) for one in history.releases if one.version not in going}
-    gone = [key for key in artefacts.keys(f"{function}/") if key not in kept]
-    for key in gone:
-        artefacts.delete(key)
-    return len(gone)
+        try:
+            functions.delete_version(function, release.version)
+        except Conflict as error:
+            held[release.version] = str(error)
+    gone = {release.version for release in releases} - held.keys()
+    needed = {code.key(function, one.sha256) for one in history.releases if one.version not in gone}
+    for key in artefacts.keys(f"{function}/"):
+        if key not in needed:
+            artefacts.delete(key)
+    return held

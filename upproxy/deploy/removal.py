@@ -7,6 +7,7 @@ and at last the role, which all regions share.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from upproxy.aws.artefacts import Artefacts
 from upproxy.aws.functions import Functions
@@ -19,25 +20,39 @@ from upproxy.deploy.names import Names, bucket
 from upproxy.deploy.together import in_all
 
 
+class Stage(NamedTuple):
+    """What there is of a stage in some regions: by region, and whether it has a role."""
+
+    regions: dict[str, found.Found]
+    has_role: bool
+
+
+def look(session: Session, names: Names, regions: Iterable[str]) -> Stage:
+    """Find out what there is, which is to be done before anything is deleted.
+
+    Raises NotOurs where the function or role are not ours, and AwsError.
+    """
+    has_role = found.look_for_role(names, Roles(session)).role is not None
+    return Stage(
+        in_all(regions, lambda region: found.look(names, Functions(session, region), LogGroups(session, region))),
+        has_role,
+    )
+
+
 def remove(
-    session: Session, names: Names, regions: Iterable[str], report: Callable[[str], None], *, others: Iterable[str] = ()
+    session: Session, names: Names, stage: Stage, report: Callable[[str], None], *, others: Iterable[str] = ()
 ) -> list[str]:
     """Delete a stage, but for its stack, and return what is left alone since it does not carry our tags.
 
-    The role stays while the stage has a function in one of the `others` of its regions. Raises NotOurs where the
-    function or role are not ours, before anything is deleted; and AwsError.
+    The role stays while the stage has a function in one of the `others` of its regions. Raises AwsError.
     """
-    roles = Roles(session)
-    role = found.look_for_role(names, roles).role
-    regions = list(regions)
-    looked = in_all(regions, lambda region: found.look(names, Functions(session, region), LogGroups(session, region)))
-    left = in_all(regions, lambda region: _remove_in(session, names, region, looked[region], report))
+    left = in_all(stage.regions, lambda region: _remove_in(session, names, region, stage.regions[region], report))
     elsewhere = [region for region in others if Functions(session, region).find(names.function) is not None]
-    if role is not None and elsewhere:
+    if stage.has_role and elsewhere:
         report(f"the role {names.role} stays: {names.function} in {', '.join(elsewhere)} needs it")
-    elif role is not None:
+    elif stage.has_role:
         report(f"delete the role {names.role}")
-        roles.delete(names.role)
+        Roles(session).delete(names.role)
     return [f"{one} in {region}" for region, ones in left.items() for one in ones]
 
 

@@ -4,6 +4,8 @@ import ast
 import socket
 import time
 
+from tests.launchers.launched import segments
+
 FLASK = """
     import logging, sys
     from flask import Flask, Response, request, url_for
@@ -158,3 +160,50 @@ def test_as_many_threads_as_requests_can_be_under_way(launch):
     assert [connection.getresponse().read() for connection in connections] == [b"6"] * 6
     for connection in connections:
         connection.close()
+
+
+WRITES = """
+    import io
+    from flask import Flask, Response, request
+
+    app = Flask(__name__)
+
+    @app.get("/small")
+    def small():
+        return b"small"
+
+    @app.get("/empty")
+    def empty():
+        return b""
+
+    @app.get("/nothing")
+    def nothing():
+        return Response(status=204)
+
+    @app.get("/large")
+    def large():
+        return b"x" * 1_000_000
+
+    @app.get("/file")
+    def file():
+        return Response(request.environ["wsgi.file_wrapper"](io.BytesIO(b"file")), direct_passthrough=True)
+
+    @app.get("/parts")
+    def parts():
+        return Response(iter([b"one", b"", b"two"]))
+"""
+
+
+def test_head_and_body_are_one_write(launch):
+    app = launch("wsgi", "main:app", {"main.py": WRITES})
+    connection = app.connect()
+    for number, (method, path, body) in enumerate(
+        [("GET", "/small", b"small"), ("GET", "/empty", b""), ("HEAD", "/small", b""), ("GET", "/small", b"small")]
+    ):
+        connection.request(method, path)
+        assert connection.getresponse().read() == body
+        assert segments(connection.sock) == number + 1
+    for path, body in [("/large", b"x" * 1_000_000), ("/file", b"file"), ("/nothing", b""), ("/parts", b"onetwo")]:
+        connection.request("GET", path)
+        assert connection.getresponse().read() == body
+    connection.close()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 NEVER = 10**9  # seconds
+JOINED = 65_536  # bytes of a body that are worth a copy to be sent with the head
 GRACE = 2.0  # seconds for requests in flight to finish after SIGTERM
 
 # Those not explained: https://docs.pylonsproject.org/projects/waitress/en/stable/arguments.html
@@ -91,8 +92,28 @@ def serve(app: App, listener: Any) -> None:
             except BaseException as error:  # sys.exit() in a view: waitress would never answer
                 raise RuntimeError(f"the app raised {error!r} while answering") from error
 
+        def write(self, data: bytes) -> None:
+            """Send the head with the start of the body in one go: apart they would wake the reader twice."""
+            if self.wrote_header or len(data) > JOINED:
+                super().write(data)
+                return
+            self.channel.held = []
+            try:
+                super().write(data)
+            finally:
+                parts, self.channel.held = self.channel.held, None
+            self.channel.write_soon(b"".join(parts))
+
     class Channel(HTTPChannel):  # type: ignore[misc]
         task_class = Task
+        held: list[bytes] | None = None  # what a task writes, while it is to be sent together
+
+        def write_soon(self, data: Any) -> int:
+            if self.held is None:
+                count: int = super().write_soon(data)
+                return count
+            self.held.append(data)
+            return len(data)
 
         def is_busy(self) -> bool:
             """Whether a request is being read, answered or sent."""

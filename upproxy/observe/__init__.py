@@ -1,1 +1,1 @@
-"""What a deployed app does: its logs."""
+"""What a deployed app does: its logs, its figures, and what they cost."""

@@ -15,11 +15,10 @@ import re
 import tempfile
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from bench import prices
 from bench.cases import ROOT
 from bench.chart import Panel, draw
 from bench.driver import WrongReply
@@ -31,6 +30,8 @@ from upproxy.local.schedule import Schedule
 from upproxy.local.serve import Options, Project
 from upproxy.local.sources import SOURCES, HttpRequest
 from upproxy.local.watchdog import Watchdog
+from upproxy.observe import prices
+from upproxy.observe.metrics.cost import Usage, WarmerUsage, monthly
 from upproxy.warmer.warmer import Tick
 
 NAME = "warmth"
@@ -171,10 +172,11 @@ def _outcome(
     if missing := latencies.keys() - reports.keys():
         raise WrongReply(f"{len(missing)} requests have no REPORT line")
     billed = sum(billed for billed, _ in reports.values())
-    everything = prices.Usage(
-        seconds, len(reports), billed, MEMORY, ticks=len(ticks), tick_ms=sum(tick.duration_ms for tick in ticks)
+    of_users = Usage(
+        seconds=seconds, memory=MEMORY, invocations=len(latencies), billed_ms=sum(reports[one][0] for one in latencies)
     )
-    of_users = prices.Usage(seconds, len(latencies), sum(reports[one][0] for one in latencies), MEMORY)
+    warmer = WarmerUsage(len(ticks), sum(tick.duration_ms for tick in ticks)) if ticks else None
+    everything = replace(of_users, invocations=len(reports), billed_ms=billed, warmer=warmer)
     cold = sum(reports[one][1] for one in latencies)
     waited = sorted(latencies.values())
     messages = len(reports) - len(latencies)
@@ -187,8 +189,8 @@ def _outcome(
         p99=percentile(waited, 99),
         ticks=len(ticks) or messages,
         distinct=(min(distinct), max(distinct)),
-        monthly=prices.monthly(everything),
-        warming=prices.monthly(everything) - prices.monthly(of_users),
+        monthly=monthly(everything),
+        warming=monthly(everything) - monthly(of_users),
     )
 
 

@@ -6,10 +6,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from bench import prices, warmth
+from bench import warmth
 from bench.chart import Panel, draw
-from bench.prices import PRICES, Usage, monthly
 from bench.warmth import COUNT, GAP, STRATEGIES, Outcome, Reports, arrivals, percentile
+from upproxy.observe import prices
 
 
 def test_arrivals_are_the_same_again_and_as_they_should_be():
@@ -38,17 +38,6 @@ def test_what_a_report_says():
 def test_percentiles():
     assert [percentile([1, 2, 3, 4], percent) for percent in (0, 25, 50, 51, 99, 100)] == [1, 1, 2, 3, 4, 4]
     assert percentile([7], 50) == 7
-
-
-def test_costs():
-    """By hand: an hour with a million requests of 100 ms at 1 GB, as often in a month as it has hours."""
-    usage = Usage(3600, 1_000_000, 100.0 * 1_000_000, 1024)
-    assert monthly(usage) == pytest.approx(730 * (0.20 + 100_000 * 0.0000166667))
-    warmed = usage._replace(ticks=12, tick_ms=12 * 1000.0)
-    more = 730 * 12 * (0.20e-6 + 1e-6 + 10e-6 + 0.125 * 0.0000166667) + 3 * 0.30
-    assert monthly(warmed) - monthly(usage) == pytest.approx(more)
-    assert prices.provisioned(5, 512) == pytest.approx(5 * 0.5 * 730 * 3600 * 0.0000041667)
-    assert all(0 < price < 1 for price in PRICES.values())
 
 
 def test_the_chart_is_a_picture_with_every_value():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from upproxy.cli.frame import Call
+from upproxy.cli.since import since as since_option
 
 if TYPE_CHECKING:
     from upproxy.cli.log_groups import Place
@@ -20,25 +21,10 @@ SINCE = "1d"
 SINCE_FOLLOWED = "1m"
 
 
-def _duration(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
-    from upproxy.observe.logs import duration
-
-    try:
-        return None if value is None else duration.seconds(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @click.command()
 @click.argument("query", default="")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
-@click.option(
-    "-S",
-    "--since",
-    metavar="DURATION",
-    callback=_duration,
-    help=f"From how long ago, such as 90s, 1h30m or 2d.  [default: {SINCE}, with -f {SINCE_FOLLOWED}]",
-)
+@since_option(f"{SINCE}, with -f {SINCE_FOLLOWED}")
 @click.option("-e", "--expand", is_flag=True, help="Write each field in a line of its own.")
 @click.option(
     "--explain", is_flag=True, help="Say what the query means and what CloudWatch would be asked; ask nothing."
@@ -53,7 +39,8 @@ def command(call: Call, query: str, *, follow: bool, since: int | None, expand: 
     """
     # Not at the top: the help of this command should not wait for boto3.
     from upproxy.cli.log_groups import places
-    from upproxy.observe.logs import duration, tail
+    from upproxy.observe import duration
+    from upproxy.observe.logs import tail
 
     node, found = places(call, query)
     if explain:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from upproxy.local import report
-from upproxy.observe.logs import duration, line
+from upproxy.observe.logs import line
 from upproxy.observe.logs.entry import asked_for, brief, entry
 from upproxy.observe.logs.query import names, parse
 
@@ -114,16 +114,3 @@ def test_what_lambda_says_of_failures_is_an_error(text):
 def test_a_word_that_begins_like_lambdas_own():
     assert said("STARTED")["message"] == "STARTED"
     assert said("Report: all is well")["message"] == "Report: all is well"
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("1h30m", 5_400), ("2d", 172_800), ("1w", 604_800), ("1d1s", 86_401)]
-)
-def test_durations(text, seconds):
-    assert duration.seconds(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "1", "m", "30m1h", "1.5h", "-1h", "0s", "1 h", "1h ", "1x", "1234567s", "²d"])
-def test_what_is_no_duration(text):
-    with pytest.raises(ValueError, match="is not a duration such as"):
-        duration.seconds(text)

@@ -126,7 +126,9 @@ def _iam(operation, parameters, arns):
 
 
 def _logs(operation, parameters, arns):
-    if group := parameters.get("logGroupName"):
+    if operation == "GetQueryResults":  # of a query by its id, which does not tell the group that it is of
+        yield UNKNOWN
+    elif group := parameters.get("logGroupName"):
         yield arns.of("logs", f"log-group:{group}")
     else:
         yield parameters.get("resourceArn", parameters.get("logGroupIdentifier", ANY))
@@ -157,6 +159,10 @@ def _acm(operation, parameters, arns):
     yield parameters.get("CertificateArn", ANY)
 
 
+def _cloudwatch(operation, parameters, arns):
+    yield ANY
+
+
 def _route53(operation, parameters, arns):
     if zone := parameters.get("HostedZoneId"):
         yield f"arn:aws:route53:::hostedzone/{zone.removeprefix('/hostedzone/')}"
@@ -174,8 +180,8 @@ def _apigateway(operation, parameters, arns):
 
 
 RESOURCES = {
-    "acm": _acm, "apigateway": _apigateway, "cloudformation": _cloudformation, "iam": _iam, "lambda": _lambda,
-    "logs": _logs, "route53": _route53, "s3": _s3, "scheduler": _scheduler, "ssm": _ssm,
+    "acm": _acm, "apigateway": _apigateway, "cloudformation": _cloudformation, "cloudwatch": _cloudwatch, "iam": _iam,
+    "lambda": _lambda, "logs": _logs, "route53": _route53, "s3": _s3, "scheduler": _scheduler, "ssm": _ssm,
 }  # fmt: skip
 
 
@@ -249,8 +255,8 @@ def asked_by(kind: str) -> set[str]:
 
 SERVICES = {
     "artefacts": "s3", "certificates": "acm", "functions": "lambda", "gateways": "apigateway", "identity": "iam",
-    "log_events": "logs", "log_groups": "logs", "parameters": "ssm", "roles": "iam", "schedules": "scheduler",
-    "stacks": "cloudformation", "zones": "route53",
+    "insights": "logs", "log_events": "logs", "log_groups": "logs", "metrics": "cloudwatch", "parameters": "ssm",
+    "roles": "iam", "schedules": "scheduler", "stacks": "cloudformation", "zones": "route53",
 }  # fmt: skip
 CALL_NOTHING = {"__init__", "actions", "errors", "session", "waiting"}
 

@@ -31,8 +31,8 @@ _STACK_ROLE = (
     "ListAttachedRolePolicies ListRolePolicies UntagRole UpdateAssumeRolePolicy UpdateRole UpdateRoleDescription"
 )
 _LOG_GROUP = """
-    CreateLogGroup DeleteLogGroup DeleteRetentionPolicy FilterLogEvents ListTagsForResource PutRetentionPolicy
-    TagResource"""
+    CreateLogGroup DeleteLogGroup DeleteRetentionPolicy FilterLogEvents GetQueryResults ListTagsForResource
+    PutRetentionPolicy StartQuery TagResource"""
 _LOG_DELIVERY = """
     CreateLogDelivery DeleteLogDelivery DescribeResourcePolicies GetLogDelivery ListLogDeliveries PutResourcePolicy
     UpdateLogDelivery"""
@@ -173,11 +173,16 @@ def _kept(settings: StageSettings, here: _Place) -> Iterator[Statement]:
 
 def _unscoped(settings: StageSettings) -> Statement:
     """Return what knows no resources."""
-    actions = {"acm": "ListCertificates", "lambda": "GetAccountSettings", "logs": "DescribeLogGroups"}
+    actions = {
+        "acm": "ListCertificates",
+        "cloudwatch": "GetMetricData",
+        "lambda": "GetAccountSettings",
+        "logs": "DescribeLogGroups StopQuery",
+    }
     if _has_gateway(settings):
         actions["logs"] += f" {_LOG_DELIVERY}"
     if warming(settings):
-        actions["cloudwatch"] = "GetMetricStatistics"
+        actions["cloudwatch"] += " GetMetricStatistics"
     if settings.lambda_.vpc.subnets:
         actions["ec2"] = _NETWORK
     if settings.domain or settings.dns:

@@ -35,6 +35,7 @@ COMMANDS = {
     "export": ("upproxy.cli.export", "Print a stage as a template that needs upproxy no more."),
     "init": ("upproxy.cli.init", "Write an up.yml for the project in this folder."),
     "logs": ("upproxy.cli.logs", "Print or follow the log of a deployed stage."),
+    "metrics": ("upproxy.cli.metrics", "Show how a deployed stage does, and what it costs."),
     "open": ("upproxy.cli.open", "Open a deployed stage in the browser."),
     "policy": ("upproxy.cli.policy", "Print the least IAM policy with which a stage can be deployed."),
     "promote": ("upproxy.cli.promote", "Release on one stage what is live on another."),

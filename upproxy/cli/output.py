@@ -11,9 +11,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import click
 
@@ -23,6 +23,13 @@ _BAR = 30  # characters of the longest bar
 _SECRET = 1_000_000  # bytes of a secret after which no more is read
 _ORDERS = re.compile(r"\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # colours whole, else what makes them one
 _WIDTH = 120  # characters of a line that no terminal shows
+
+
+class Cell(NamedTuple):
+    """A text in a table, on a terminal in a colour."""
+
+    text: str
+    colour: str | None = None
 
 
 class Output:
@@ -80,12 +87,17 @@ class Output:
         with Console(stderr=True).status("") as status:
             yield lambda sentence: status.update(Text(_tamed(sentence)))
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write data as lines of aligned columns under their names."""
-        lines = [[_tamed(cell) for cell in line] for line in (columns, *rows)]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str | Cell]], right: Collection[int] = ()) -> None:
+        """Write data as lines of aligned columns under their names; `right` has the numbers of those of numbers."""
+        cells = [[one if isinstance(one, Cell) else Cell(one) for one in line] for line in (columns, *rows)]
+        lines = [[Cell(_tamed(text), colour) for text, colour in line] for line in cells]
+        widths = [max(len(cell.text) for cell in column) for column in zip(*lines, strict=True)]
         for number, line in enumerate(lines):
-            text = "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+            written = []
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True)):
+                text = f"{cell.text:{'>' if place in right else '<'}{width}}"
+                written.append(click.style(text, fg=cell.colour) if cell.colour and self.coloured() else text)
+            text = "  ".join(written).rstrip()
             _write(sys.stdout, click.style(text, bold=True) if number == 0 and self.coloured() else text)
 
     def bars(self, title: str, rows: Sequence[tuple[str, int, int]], units: tuple[str, str]) -> None:

@@ -14,7 +14,8 @@ from upproxy.deploy.stack.facts import Facts, Part, arn, attribute, log_group, r
 from upproxy.warmer import warmer
 
 RUNTIME = "python3.13"
-_FUNCTION = "Warmer"
+FUNCTION = "Warmer"
+"""The logical id of its function."""
 _LOGS = "WarmerLogs"
 _ROLE = "WarmerRole"
 _SCHEDULE_ROLE = "WarmerScheduleRole"
@@ -45,7 +46,7 @@ def warmer_of(config: Config, names: Names, facts: Facts, warming: Warming) -> P
             ScheduleExpressionTimezone=one.zone,
             FlexibleTimeWindow={"Mode": "OFF"},
             Target={
-                "Arn": attribute(_FUNCTION, "Arn"),
+                "Arn": attribute(FUNCTION, "Arn"),
                 "RoleArn": attribute(_SCHEDULE_ROLE, "Arn"),
                 "RetryPolicy": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": _OLDEST},
             },
@@ -56,11 +57,11 @@ def warmer_of(config: Config, names: Names, facts: Facts, warming: Warming) -> P
         {
             _LOGS: log_group(config, f"/aws/lambda/{name}"),
             _ROLE: _role(names.role_of(f"warmer-{facts.region}"), "lambda", [*_logging(), *statements(names)]),
-            _FUNCTION: {**function, "DependsOn": [_LOGS]},
+            FUNCTION: {**function, "DependsOn": [_LOGS]},
             _SCHEDULE_ROLE: _role(
                 names.role_of(f"schedule-{facts.region}"),
                 "scheduler",
-                [_allowed(["lambda:InvokeFunction"], attribute(_FUNCTION, "Arn"))],
+                [_allowed(["lambda:InvokeFunction"], attribute(FUNCTION, "Arn"))],
                 {"StringEquals": {"aws:SourceAccount": substituted("${AWS::AccountId}")}},
             ),
             **schedules,

@@ -24,14 +24,14 @@ _ENDPOINTS = {"function_url": "Function URL", "http_api": "HTTP API", "rest_api"
 def write(output: Output, function: str, span: Span, found: Mapping[str, Measured]) -> None:
     """Write tables for each region: of figures, and of costs."""
     start, end = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}" for at in (span.start, span.end))
-    output.text(f"{function}, {start} to {end} UTC, against the same time before")
+    output.text(f"{function}, {start} to {end} UTC")
     for region, one in found.items():
         source = one.source
         output.text(f"\n{region}: {_ENDPOINTS[source.endpoint]}, {source.architecture}, {source.memory} MB")
         output.table(("", "NOW", "BEFORE", "CHANGE", "COURSE"), _figures(one.figures), right=(1, 2))
         output.text("")
         output.table(("COST", "IN THAT TIME", "A MONTH"), _costs(one), right=(1, 2))
-    output.text(f"\nList prices of {prices.REGION}, {prices.DATE}. Without {_NOT_IN_IT}.")
+    output.text(f"\nBy list prices of {prices.REGION}, {prices.DATE}, without\n{_NOT_IN_IT}.")
 
 
 def document(config: Config, span: Span, found: Mapping[str, Measured]) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _milliseconds(value: float) -> str:
         return f"{value / 1000:,.1f} s"
     if value >= 999.5:
         return f"{value / 1000:.2f} s"
-    return f"{value:.0f} ms" if value >= 99.5 else f"{value:.3g} ms"
+    return f"{value:.0f} ms" if value >= 99.95 else f"{value:.1f} ms"
 
 
 def _megabytes(value: float) -> str:

@@ -13,7 +13,8 @@ from tests.observe.metrics.played import Played
 from upproxy.aws.errors import AccessDenied
 from upproxy.cli.output import Output
 
-PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "metrics.md").read_text()
 
 
 @pytest.fixture
@@ -165,6 +166,16 @@ def test_what_is_not_allowed(run, played, operation):
     done = run("metrics")
     assert done.status == 3
     assert json.dumps({"Effect": "Allow", "Action": action, "Resource": "*"}) in done.err
+
+
+def test_the_table_of_what_is_needed(run, played):
+    played.failing["GetMetricData"] = KeyboardInterrupt()
+    run("metrics")
+    del played.failing["GetMetricData"]
+    run("metrics")
+    page = (DOCS / "operations.md").read_text()
+    actions = re.search(r"^\| `metrics` \| (.*) \|$", page, re.MULTILINE)[1]
+    assert {action.partition(":")[2] for action in re.findall(r"`([^`]+)`", actions)} == {one for one, _ in played.calls}
 
 
 def test_an_interruption_leaves_no_query_behind(run, played):

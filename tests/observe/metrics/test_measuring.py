@@ -170,9 +170,16 @@ def test_without_a_log(played):
 
 
 def test_how_long_there_was_something_to_pay(played):
-    young = Log(group="/aws/lambda/shop-staging", created=NOW - 600, days=None)
-    assert measured(played, source(log=young)).usage.seconds == 600
-    assert measured(played).usage.seconds == NOW - HOUR.start
+    def seconds(created, period):
+        log = Log(group="/aws/lambda/shop-staging", created=NOW - created, days=None)
+        return measured(played, source(log=log), period).usage.seconds
+
+    day = span(DAY, NOW)
+    assert seconds(10 * DAY, day) == NOW - day.start
+    assert seconds(6 * 3600, day) == 6 * 3600
+    assert seconds(600, day) == 3600
+    assert seconds(60, span(600, NOW)) == 600
+    assert measured(played, source(log=None), day).usage.seconds == NOW - day.start
 
 
 def test_a_query_waits_for_room(played):

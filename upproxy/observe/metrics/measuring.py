@@ -16,6 +16,8 @@ from upproxy.observe.metrics.figures import Figure, Figures
 from upproxy.observe.metrics.source import Log, Source
 from upproxy.observe.metrics.span import Span
 
+_YOUNGEST = 3600.0  # seconds that a stage is taken to have been there for: what it did since tells nothing of a month
+
 Report = Callable[[str], None]
 
 
@@ -48,8 +50,8 @@ def measure(
     portions = {} if query is None else reports.read(query.rows(report))
     found = {**measured, **figures.of_reports(portions, span, kept=kept, kept_before=kept_before)}
     found |= figures.derived(found, what.memory)
-    began = span.start if log is None else max(span.start, log.created)
-    return Measured(what, found, cost.used(found, what, max(1.0, now - began)), kept)
+    there = now - (span.start if log is None else max(span.start, log.created))
+    return Measured(what, found, cost.used(found, what, max(there, min(_YOUNGEST, span.seconds))), kept)
 
 
 def _query(insights: Insights, log: Log, span: Span, *, kept_before: bool, report: Report) -> Query | None:

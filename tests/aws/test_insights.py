@@ -19,9 +19,11 @@ ID = {"queryId": "q"}
 def stubbed(aws, monkeypatch):
     monkeypatch.setattr("upproxy.aws.waiting.time.sleep", lambda _: None)
     session = Session()
-    with Stubber(session.service("logs", REGION).client) as stub:
-        yield Insights(session, REGION), stub
+    insights = Insights(session, REGION)
+    with Stubber(insights._logs.client) as stub, Stubber(insights._stopping.client) as stopping:
+        yield insights, stub, stopping
         stub.assert_no_pending_responses()
+        stopping.assert_no_pending_responses()
 
 
 def start(insights):
@@ -29,7 +31,7 @@ def start(insights):
 
 
 def test_to_its_end(stubbed):
-    insights, stub = stubbed
+    insights, stub, _ = stubbed
     stub.add_client_error("start_query", "LimitExceededException", "30 queries")
     stub.add_response("start_query", ID, STARTED)
     for status in ("Scheduled", "Running", "Unknown"):
@@ -41,17 +43,17 @@ def test_to_its_end(stubbed):
 
 
 def test_left_before(stubbed):
-    insights, stub = stubbed
+    insights, stub, stopping = stubbed
     stub.add_response("start_query", ID, STARTED)
-    stub.add_response("stop_query", {"success": True}, ID)
+    stopping.add_response("stop_query", {"success": True}, ID)
     with start(insights):
         pass
 
 
 def test_left_after_it_was_stopped_by_somebody_else(stubbed):
-    insights, stub = stubbed
+    insights, stub, stopping = stubbed
     stub.add_response("start_query", ID, STARTED)
-    stub.add_client_error("stop_query", "InvalidParameterException", "it has ended")
+    stopping.add_client_error("stop_query", "InvalidParameterException", "it has ended")
     with start(insights):
         pass
 
@@ -60,7 +62,7 @@ def test_left_after_it_was_stopped_by_somebody_else(stubbed):
     ("code", "kind"), [("ResourceNotFoundException", NotFound), ("AccessDeniedException", AccessDenied)]
 )
 def test_what_cannot_be_asked(stubbed, code, kind):
-    insights, stub = stubbed
+    insights, stub, _ = stubbed
     stub.add_client_error("start_query", code, "no")
     with pytest.raises(kind):
         start(insights)

@@ -116,6 +116,29 @@ def test_what_takes_the_requests(run, played, stack, endpoint, dimensions):
     assert shown["endpoint"].split()[1] == ("$1.00" if endpoint == "HTTP API" else "$3.50")
 
 
+@pytest.mark.parametrize(
+    ("requests", "faults", "latency", "shown"),
+    [
+        (99_999, 50, 9.96, ("99,999", "50 (<0.1 %)", "10.0 ms")),
+        (123_456, 1_235, 99.96, ("123k", "1,235 (1.0 %)", "100 ms")),
+        (1_234_567, 123_457, 999.6, ("1.2M", "123k (10 %)", "1.00 s")),
+        (3, 0, 12_345.0, ("3", "0 (0 %)", "12.3 s")),
+    ],
+)
+def test_figures_small_and_large(run, played, requests, faults, latency, shown):
+    api = {"ApiId": "a1b2"}
+    played.stack = {"HttpApi": "a1b2"}
+    for name, value in (("Count", requests), ("5xx", faults), ("Latency", latency)):
+        played.measure("AWS/ApiGateway", name, NOW - 600, float(value), **api)
+    found = lines(run("metrics"))
+    count, share, time = shown
+    assert found["requests"].split()[1] == count
+    assert f" {share}  " in found["  5xx"]
+    assert f" {time}  " in found["latency p50"]
+    parts = json.loads(run("metrics", "--json").out)["regions"][0]["cost"]
+    assert parts["endpoint"]["period_usd"] == pytest.approx(requests / 1e6)
+
+
 def test_several_regions(run, played, project):
     (project / "up.yml").write_text("name: shop\nregions: [eu-central-1, us-east-1]\n")
     played.measure("AWS/Lambda", "UrlRequestCount", NOW - 600, 3.0, FunctionName="shop-staging")

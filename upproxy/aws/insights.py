@@ -17,6 +17,7 @@ MOST_ROWS = 10_000
 """Rows of a result, of which there are never more."""
 ROOM_TIMEOUT = 60.0  # seconds until others' queries leave room for one
 RESULT_TIMEOUT = 180.0  # seconds that a query may take
+_STOP_TIMEOUT = 5.0  # seconds that somebody who has pressed Ctrl-C waits for that at most
 _UNDER_WAY = ("Scheduled", "Running", "Unknown")
 
 Report = Callable[[str], None]
@@ -27,6 +28,7 @@ class Insights:
 
     def __init__(self, session: Session, region: str) -> None:
         self._logs = session.service("logs", region)
+        self._stopping = session.service("logs", region, read_timeout=_STOP_TIMEOUT, attempts=1)
 
     def start(self, group: str, text: str, start: int, end: int, report: Report) -> Query:
         """Start a query of a group from a moment to another, in seconds since 1970.
@@ -48,14 +50,15 @@ class Insights:
             attempt, "room for a query of the log", timeout=ROOM_TIMEOUT, report=report,
             hint="An account may run 30 queries at once in a region, those of its dashboards among them; try it later.",
         )  # fmt: skip
-        return Query(self._logs, started, group)
+        return Query(self._logs, self._stopping, started, group)
 
 
 class Query:
     """A query that runs. As a context manager it is stopped when it is left before its end."""
 
-    def __init__(self, logs: Service, query_id: str, group: str) -> None:
+    def __init__(self, logs: Service, stopping: Service, query_id: str, group: str) -> None:
         self._logs = logs
+        self._stopping = stopping
         self._id = query_id
         self._group = group
         self._ended = False
@@ -69,7 +72,7 @@ class Query:
         if self._ended:
             return
         try:
-            self._logs.call("StopQuery", queryId=self._id)
+            self._stopping.call("StopQuery", queryId=self._id)
         except AwsError:
             pass  # it ends by itself, within an hour
 

@@ -49,7 +49,10 @@ def document(config: Config, span: Span, found: Mapping[str, Measured]) -> dict[
 
 
 class _Row(NamedTuple):
-    """A line of the table: the figure, how it is written, the figure of its share, and which way is better."""
+    """A line of the table: its figure, how it is written, which way is better, and the figure of its share.
+
+    One `where_known` is left out where there is nothing to say.
+    """
 
     title: str
     name: str
@@ -107,7 +110,7 @@ def _figures(figures: Figures) -> list[list[str | Cell]]:
             continue
         share = figures[row.share].now if row.share else None
         now = _written(row.written, figure.now) + ("" if share is None else f" ({_percent(share)})")
-        change = Cell(told(figure.now, figure.before), _colour(figures[row.share or row.name], row.wanted))
+        change = Cell(told(figure.now, figure.before), _colour(row.wanted, figure, figures[row.share or row.name]))
         lines.append([row.title, now, _written(row.written, figure.before), change, sparkline(figure.course)])
     return lines
 
@@ -117,16 +120,18 @@ def _written(writing: Callable[[float], str], value: Value) -> str:
 
 
 def _percent(share: float) -> str:
-    percent = share * 100
-    return "<0.1 %" if 0 < percent < 0.1 else f"{percent:.0f} %" if percent >= 10 or not percent else f"{percent:.1f} %"
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    digits = 1 if 0 < share < 0.1 else 0
+    return f"{share * 100:.{digits}f} %"
 
 
-def _colour(judged: Figure, wanted: Direction | None) -> str | None:
-    """Return the colour of a change; where a figure has a share, that is what has become better or worse."""
+def _colour(wanted: Direction | None, *judged: Figure) -> str | None:
+    """Return the colour of a change: a figure and its share must both have become better, or both worse."""
     if wanted is None:
         return None
-    good = better(judged.now, judged.before, wanted)
-    return None if good is None else "green" if good else "red"
+    verdicts = {better(one.now, one.before, wanted) for one in judged}
+    return {True: "green", False: "red", None: None}[verdicts.pop()] if len(verdicts) == 1 else None
 
 
 def _costs(measured: Measured) -> list[list[str | Cell]]:
@@ -144,9 +149,9 @@ def _a_month(value: Value, measured: Measured) -> Value:
 
 
 def _dollars(value: float) -> str:
-    if value >= 1:
+    if value >= 1 or not value:
         return f"${value:,.2f}"
-    return "<$0.0001" if 0 < value < 0.0001 else f"${value:.4f}" if value else "$0"
+    return f"${value:.4f}" if value >= 0.0001 else "<$0.0001"
 
 
 def _moment(at: int) -> str:

@@ -55,7 +55,7 @@ def used(figures: Figures, source: Source, seconds: float) -> Usage:
     invocations, billed_ms = value("all_invocations"), value("billed_ms")
     warmer = None
     if source.warmer is not None:
-        # The rest was invoked by version: by the warmer, and now and then by the check of a release.
+        # The rest was invoked by version: by the warmer, and now and then by the check of a release or by a command.
         messages = _rest(value("all_invocations"), value("invocations"))
         message_ms = _rest(value("all_duration_ms"), value("duration_ms"))
         warmer = WarmerUsage(

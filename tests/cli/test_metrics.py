@@ -30,7 +30,7 @@ def played(monkeypatch):
 
 def lines(done):
     assert done.status == 0, done.err
-    return {line.split("  ")[0]: line for line in reversed(done.out.splitlines()) if line}
+    return {line.strip().split("  ")[0]: line for line in reversed(done.out.splitlines()) if line}
 
 
 def test_the_examples_of_the_page(run, played):
@@ -133,7 +133,7 @@ def test_figures_small_and_large(run, played, requests, faults, latency, shown):
     found = lines(run("metrics"))
     count, share, time = shown
     assert found["requests"].split()[1] == count
-    assert f" {share}  " in found["  5xx"]
+    assert f" {share}  " in found["5xx"]
     assert f" {time}  " in found["latency p50"]
     parts = json.loads(run("metrics", "--json").out)["regions"][0]["cost"]
     assert parts["endpoint"]["period_usd"] == pytest.approx(requests / 1e6)

@@ -12,7 +12,6 @@ from upproxy.cli.stage import Stage
 from upproxy.deploy import live
 from upproxy.deploy.names import ALIAS, Names
 from upproxy.deploy.stack.gateway import HTTP_API, REST_API
-from upproxy.deploy.stack.warming import FUNCTION as WARMER
 from upproxy.deploy.together import at_once
 from upproxy.observe.metrics.source import Log, Source
 
@@ -27,6 +26,7 @@ def source(stage: Stage, region: str) -> Source:
     )
     made = {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in resources}
     endpoint, api = _endpoint(made, names)
+    warmer = names.beside("warmer")
     return Source(
         function=names.function,
         alias=ALIAS,
@@ -36,7 +36,7 @@ def source(stage: Stage, region: str) -> Source:
         api=api,
         log=_log(names, group),
         gateway_log=names.gateway_log_group,
-        warmer=made.get(WARMER),
+        warmer=warmer if warmer in made.values() else None,
     )
 
 

@@ -14,8 +14,7 @@ from upproxy.deploy.stack.facts import Facts, Part, arn, attribute, log_group, r
 from upproxy.warmer import warmer
 
 RUNTIME = "python3.13"
-FUNCTION = "Warmer"
-"""The logical id of its function."""
+_FUNCTION = "Warmer"
 _LOGS = "WarmerLogs"
 _ROLE = "WarmerRole"
 _SCHEDULE_ROLE = "WarmerScheduleRole"
@@ -46,7 +45,7 @@ def warmer_of(config: Config, names: Names, facts: Facts, warming: Warming) -> P
             ScheduleExpressionTimezone=one.zone,
             FlexibleTimeWindow={"Mode": "OFF"},
             Target={
-                "Arn": attribute(FUNCTION, "Arn"),
+                "Arn": attribute(_FUNCTION, "Arn"),
                 "RoleArn": attribute(_SCHEDULE_ROLE, "Arn"),
                 "RetryPolicy": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": _OLDEST},
             },
@@ -57,11 +56,11 @@ def warmer_of(config: Config, names: Names, facts: Facts, warming: Warming) -> P
         {
             _LOGS: log_group(config, f"/aws/lambda/{name}"),
             _ROLE: _role(names.role_of(f"warmer-{facts.region}"), "lambda", [*_logging(), *statements(names)]),
-            FUNCTION: {**function, "DependsOn": [_LOGS]},
+            _FUNCTION: {**function, "DependsOn": [_LOGS]},
             _SCHEDULE_ROLE: _role(
                 names.role_of(f"schedule-{facts.region}"),
                 "scheduler",
-                [_allowed(["lambda:InvokeFunction"], attribute(FUNCTION, "Arn"))],
+                [_allowed(["lambda:InvokeFunction"], attribute(_FUNCTION, "Arn"))],
                 {"StringEquals": {"aws:SourceAccount": substituted("${AWS::AccountId}")}},
             ),
             **schedules,

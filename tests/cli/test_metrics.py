@@ -1,7 +1,10 @@
 """`upproxy metrics` on what AWS would have measured, and the examples of docs/metrics.md."""
 
 import json
+import os
 import re
+import signal
+import threading
 from pathlib import Path
 
 import click
@@ -10,7 +13,7 @@ import pytest
 from tests.aws.moto_server import REGION
 from tests.cli.measured_shop import NOW, shop
 from tests.observe.metrics.played import Played
-from upproxy.aws.errors import AccessDenied
+from upproxy.aws.errors import AccessDenied, AwsError
 from upproxy.cli.output import Output
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -205,6 +208,25 @@ def test_an_interruption_leaves_no_query_behind(run, played):
     played.failing["GetMetricData"] = KeyboardInterrupt()
     assert run("metrics").status == 130
     assert played.stopped
+
+
+def test_an_interruption_while_several_regions_are_waited_for(run, played, project, monkeypatch):
+    """Only the main thread hears of it, and it is others that wait for the queries."""
+    (project / "up.yml").write_text("name: shop\nregions: [eu-central-1, us-east-1]\n")
+    together, over = threading.Barrier(2), threading.Event()
+
+    def wait(_):
+        if together.wait(30) == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        over.wait(30)
+        raise AwsError("too late")
+
+    monkeypatch.setattr(played, "_get_query_results", wait)
+    try:
+        assert run("metrics").status == 130
+        assert [operation for operation, _ in played.calls].count("StopQuery") == 2
+    finally:
+        over.set()
 
 
 def test_colours_are_where_good_and_bad_are_clear(run, played, monkeypatch):

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from typing import NamedTuple
 
 from upproxy.local import report
 from upproxy.local.environment import LATEST, log_stream
@@ -50,12 +51,24 @@ PLATFORM_ERRORS = ("Runtime.", "Extension.", "UpProxy.")  # types of errors that
 MEGABYTE = 1024 * 1024
 
 
+class Report(NamedTuple):
+    """What an invocation came to, as its instance reports it; `duration_ms` is without initialisation."""
+
+    request_id: str
+    duration_ms: float
+    failed: bool
+
+
 @dataclass(frozen=True)
 class LogStream:
-    """Takes the log of an instance: `line` what its processes print, `platform` what Lambda itself would log."""
+    """Takes the log of an instance: `line` what its processes print, `platform` what Lambda itself would log.
+
+    `reported` is called after the line that reports an invocation.
+    """
 
     line: Line = lambda *_: None
     platform: Callable[[str], None] = lambda _: None
+    reported: Callable[[Report], None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +124,7 @@ class Instance:
         log = logs(stream)
         self._on_line = log.line
         self._on_platform = log.platform
+        self._on_reported = log.reported
         self._on_change = on_change
         self._on_crash = on_crash
         self._guard = guard
@@ -364,6 +378,7 @@ class Instance:
             error_type=error_type,
         )
         self._on_platform(line)
+        self._on_reported(Report(request_id, took * 1000, error is not None))
 
     def _measure(self) -> int:
         if self._process is None:

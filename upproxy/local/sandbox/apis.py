@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,9 @@ from aiohttp import web
 
 from upproxy.local.environment import ACCOUNT
 from upproxy.local.gateway import Gateway
+from upproxy.local.invocation import Reply
 from upproxy.local.sandbox.access import Caller, is_key
+from upproxy.local.sandbox.cloudwatch.counting import HTTP_API, REST_API, Counting, Dimensions
 from upproxy.local.sandbox.errors import Answer
 from upproxy.local.sandbox.functions import Functions
 from upproxy.local.sandbox.invocations import Invocations
@@ -56,12 +58,39 @@ class Route:
     signed: bool
 
 
+class _Integration:
+    """A function behind a gateway, whose time is counted."""
+
+    def __init__(self, target: Target, region: str, sets: Sequence[Dimensions], counting: Counting) -> None:
+        self._target = target
+        self._region = region
+        self._sets = sets
+        self._counting = counting
+
+    async def invoke(
+        self,
+        event: bytes,
+        *,
+        timeout: float,  # noqa: ASYNC109
+        request_id: str,
+        trace_id: str,
+        tenant_id: str,
+    ) -> Reply:
+        """Invoke the target."""
+        with self._counting.integration(self._region, self._sets):
+            return await self._target.invoke(
+                event, timeout=timeout, request_id=request_id, trace_id=trace_id, tenant_id=tenant_id
+            )
+
+
 class _Passage(Gateway):
     """One route, with the source of events that it makes."""
 
-    def __init__(self, route: Route, api: str, domain: str, target: Target, log: Callable[..., None]) -> None:
+    def __init__(
+        self, route: Route, api: str, domain: str, integration: _Integration, log: Callable[..., None]
+    ) -> None:
         streams = route.integration.endswith("/response-streaming-invocations")
-        super().__init__(target, _source(route, api, domain), streaming=streams, timeout=0, log=log)
+        super().__init__(integration, _source(route, api, domain), streaming=streams, timeout=0, log=log)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
@@ -124,6 +153,7 @@ class Apis:
         backend: Backend,
         functions: Functions,
         invocations: Invocations,
+        counting: Counting,
         *,
         key: str,
         log: Callable[..., None],
@@ -131,6 +161,7 @@ class Apis:
         self._backend = backend
         self._functions = functions
         self._invocations = invocations
+        self._counting = counting
         self._key = key
         self._log = log
         self._apis: dict[str, Api] = {}
@@ -201,6 +232,15 @@ class Apis:
         if route is None:
             return _refusal(404 if api.kind == "apis" else 403, "Not Found" if api.kind == "apis" else
                             "Missing Authentication Token")  # fmt: skip
+        sets = self._sets(api, route.stage)
+        with self._counting.request(api.region, HTTP_API if api.kind == "apis" else REST_API, sets) as counted:
+            response = await self._answer(request, api, route, sets)
+            counted.status = response.status
+            return response
+
+    async def _answer(
+        self, request: web.BaseRequest, api: Api, route: Route, sets: Sequence[Dimensions]
+    ) -> web.StreamResponse:
         match = _LAMBDA.fullmatch(route.integration)
         if match is None:
             self._log("error", f"the sandbox serves integrations with Lambda alone, and not {route.integration}")
@@ -213,7 +253,8 @@ class Apis:
             return _refusal(500, "Internal Server Error")
         key = (api.identifier, request.host, route)
         if key not in self._passages:
-            self._passages[key] = _Passage(route, api.identifier, request.host, target, self._log)
+            integration = _Integration(target, api.region, sets, self._counting)
+            self._passages[key] = _Passage(route, api.identifier, request.host, integration, self._log)
         return await self._passages[key].handle(request)
 
     async def close(self) -> None:
@@ -224,6 +265,11 @@ class Apis:
     def _state(self, api: Api) -> Any:
         service = "apigatewayv2" if api.kind == "apis" else "apigateway"
         return self._backend(service, api.region).apis.get(api.identifier)
+
+    def _sets(self, api: Api, stage: str) -> Sequence[Dimensions]:
+        """Return the dimensions that a request to a stage counts for; REST APIs go by their names there."""
+        dimension = {"ApiId": api.identifier} if api.kind == "apis" else {"ApiName": self._state(api).name}
+        return dimension, {**dimension, "Stage": stage}
 
     def _domains(self, region: str) -> set[str]:
         return {*self._backend("apigatewayv2", region).domain_names, *self._backend("apigateway", region).domain_names}

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 
 class Delays(NamedTuple):
-    """Seconds: that a new or changed function and a new version are in the making, and until a new role is known."""
+    """Seconds: a new or changed function and a new version are in the making, a role is not known, a query runs."""
 
     create: float = 1.0
     update: float = 0.7
     publish: float = 1.0
     role: float = 4.0
+    query: float = 1.0
 
 
-NONE = Delays(0, 0, 0, 0)
+NONE = Delays(0, 0, 0, 0, 0)

@@ -28,11 +28,16 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def answer(service: str, error: ApiError, request_id: str) -> Answer:
-    """Word an error in the protocol of a service."""
+def is_json(content_type: str) -> bool:
+    """Whether a call came in the JSON protocol, which some services take beside the query protocol."""
+    return content_type.startswith("application/x-amz-json")
+
+
+def answer(service: str, error: ApiError, request_id: str, content_type: str = "") -> Answer:
+    """Word an error in the protocol of a service, or in that of the call's content type where it takes several."""
     code, message = error.code, str(error)
     headers = [("x-amzn-RequestId", request_id)]
-    if service in _QUERY:
+    if service in _QUERY and not is_json(content_type):
         body = (
             f"<ErrorResponse><Error><Type>Sender</Type><Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
             f"</Error><RequestId>{request_id}</RequestId></ErrorResponse>"

@@ -27,7 +27,7 @@ from upproxy.local.sandbox.configuration import SETTINGS, Document, coded, confi
 from upproxy.local.sandbox.delays import Delays
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.policies import Policy
-from upproxy.local.sandbox.state import Function, Version, function_arn, split_name, weights_of
+from upproxy.local.sandbox.state import Function, Invoked, Version, function_arn, split_name, weights_of
 
 CONCURRENCY = 1_000  # of the account
 RESERVED_LEFT = 100  # of it that no function may reserve
@@ -85,8 +85,8 @@ class Functions:
             raise ApiError("ResourceNotFoundException", f"Function not found: {arn}:{qualifier}", HTTPStatus.NOT_FOUND)
         return function.versions[qualifier]
 
-    def invoked(self, region: str, name: str, qualifier: str) -> Version:
-        """Return the version that an invocation gets; an alias with weights draws one. Raises ApiError."""
+    def invoked(self, region: str, name: str, qualifier: str) -> Invoked:
+        """Return what an invocation gets; an alias with weights draws a version. Raises ApiError."""
         version = self.resolve(region, name, qualifier)
         for other, weight in weights_of(self.find(region, name).aliases.get(qualifier, {})).items():
             if random.random() < weight:  # noqa: S311  # no secret
@@ -94,7 +94,7 @@ class Functions:
         if version.configuration.get("State") == "Pending":
             message = "The operation cannot be performed at this time. The function is currently in the following state"
             raise ApiError("ResourceConflictException", f"{message}: Pending", HTTPStatus.CONFLICT)
-        return version
+        return Invoked(version, qualifier)
 
     def provisioned(self, version: Version) -> int:
         """Return how many instances of a version there always are."""

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from time import monotonic
+from typing import Any, NamedTuple, TypeVar
 
 from upproxy.local.environment import reserved
 from upproxy.local.failure import Failure
 from upproxy.local.fleet import DRAIN, Fleet, Scaling
-from upproxy.local.instance import Function, LogStream
-from upproxy.local.invocation import Buffered, FunctionError, Reply, StreamBroken, Throttled
+from upproxy.local.instance import Function, LogStream, Report
+from upproxy.local.invocation import Buffered, FunctionError, Reply, Stream, StreamBroken, Throttled
 from upproxy.local.runtime_process import StartFailed
+from upproxy.local.sandbox.cloudwatch.counting import Counting
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.functions import Functions
 from upproxy.local.sandbox.logs import Logs
-from upproxy.local.sandbox.state import Version
+from upproxy.local.sandbox.state import Invoked, Version
 from upproxy.local.sandbox.unpacked import Unpacked
 from upproxy.local.watchdog import Watchdog
 
@@ -29,6 +31,8 @@ REPORT_WAIT = 2.0  # seconds that the report of an invocation is waited for
 RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "handler_runner.py")
 
 _DECISIVE = ("CodeSha256", "Environment", "Handler", "LoggingConfig", "MemorySize", "Runtime", "Timeout")
+
+_T = TypeVar("_T")
 
 Python = Callable[[str], Awaitable[str]]
 """Finds an interpreter by its minor version, such as 3.13. Raises Failure."""
@@ -61,11 +65,15 @@ class _Running:
 
 
 class Invocations:
-    """Runs functions. `environment` is what every function gets besides its own, `scaling` that of each."""
+    """Runs functions, and has it counted.
+
+    `environment` is what every function gets besides its own, `scaling` that of each.
+    """
 
     def __init__(
         self,
         logs: Logs,
+        counting: Counting,
         *,
         folder: str,
         watchdog: Watchdog,
@@ -76,6 +84,7 @@ class Invocations:
         log: Callable[..., None],
     ) -> None:
         self._logs = logs
+        self._counting = counting
         self._folder = folder
         self._unpacked = Unpacked(os.path.join(folder, "code"))
         self._watchdog = watchdog
@@ -89,12 +98,12 @@ class Invocations:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.functions: Functions
 
-    async def invoke(self, version: Version, event: bytes, request_id: str) -> Done:
+    async def invoke(self, invoked: Invoked, event: bytes, request_id: str) -> Done:
         """Invoke a version and wait for its reply. Raises ApiError."""
-        running = self._run(version)
+        running = self._run(invoked.version)
         report = running.reports[request_id] = asyncio.get_running_loop().create_future()
         try:
-            reply = await self.reply(version, event, request_id)
+            reply = await self.reply(invoked, event, request_id)
             payload, error = await _whole(reply)
             try:
                 log = await asyncio.wait_for(report, REPORT_WAIT)
@@ -110,26 +119,46 @@ class Invocations:
         finally:
             running.reports.pop(request_id, None)
 
-    async def reply(self, version: Version, event: bytes, request_id: str, **values: str) -> Reply:
-        """Invoke a version and return its reply as it comes. Raises Throttled and Failure."""
-        timeout = float(version.configuration["Timeout"])
-        fleet = self._run(version).fleet
-        if not fleet.scaling.most:
-            raise Throttled(f"no concurrency is left to {version.name}")
+    async def reply(self, invoked: Invoked, event: bytes, request_id: str, **values: str) -> Reply:
+        """Invoke a version and return its reply as it comes. Raises Throttled and Failure.
+
+        Every invocation passes here, and is counted. Like on AWS it goes on when whoever asked for it is gone.
+        """
+        invocation = self._spawn(self._reply(invoked, event, request_id, values))
         try:
+            return await asyncio.shield(invocation)
+        except asyncio.CancelledError:
+            invocation.add_done_callback(_dropped)
+            raise
+
+    async def _reply(self, invoked: Invoked, event: bytes, request_id: str, values: Mapping[str, str]) -> Reply:
+        version = invoked.version
+        reserved_ = self.functions.find(version.region, version.name).reserved
+        self._counting.began(invoked, request_id, reserved=reserved_ is not None)
+        began = monotonic()
+        try:
+            fleet = self._run(version).fleet
+            if not fleet.scaling.most:
+                raise Throttled(f"no concurrency is left to {version.name}")
+            timeout = float(version.configuration["Timeout"])
             return await fleet.invoke(event, timeout=timeout, request_id=request_id, **values)
+        except Throttled:
+            self._counting.throttled(request_id)
+            raise
         except Failure:  # the first start of a version: on AWS it is initialised again for the next invocation
+            self._counting.ended(request_id, (monotonic() - began) * 1000, failed=True)
             self._forget(version)
             raise
 
-    def begin(self, version: Version, event: bytes, request_id: str) -> None:
+    def begin(self, invoked: Invoked, event: bytes, request_id: str) -> None:
         """Invoke a version, and let it be."""
 
         async def invoke() -> None:
             try:
-                await self.invoke(version, event, request_id)
+                await self.invoke(invoked, event, request_id)
             except ApiError as error:
-                self._log("warn", f"an event of {version.name} was not taken, and is not tried again: {error}")
+                name = invoked.version.name
+                self._log("warn", f"an event of {name} was not taken, and is not tried again: {error}")
 
         self._spawn(invoke())
 
@@ -219,11 +248,12 @@ class Invocations:
         self._spawn(drain())
 
     def _stream(self, version: Version, name: str) -> LogStream:
-        def on_report(request_id: str, log: str) -> None:
+        def on_report(report: Report, log: str) -> None:
+            self._counting.ended(report.request_id, report.duration_ms, failed=report.failed)
             running = self._running.get((version.region, version.name, version.number))
-            report = running.reports.get(request_id) if running else None
-            if report is not None and not report.done():
-                report.set_result(log)
+            waiting = running.reports.get(report.request_id) if running else None
+            if waiting is not None and not waiting.done():
+                waiting.set_result(log)
 
         group = str(version.configuration["LoggingConfig"]["LogGroup"])
         return self._logs.stream(version.region, version.name, group, name, on_report)
@@ -269,10 +299,21 @@ class Invocations:
             os.symlink(python, path)
         return folder
 
-    def _spawn(self, coroutine: Any) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _dropped(invocation: asyncio.Task[Reply]) -> None:
+    """Give up a reply that nobody waits for."""
+    if (
+        not invocation.cancelled()
+        and invocation.exception() is None
+        and isinstance(reply := invocation.result(), Stream)
+    ):
+        reply.close()
 
 
 async def _begun(fleet: Fleet) -> None:

@@ -321,7 +321,7 @@ class LambdaApi:
     # --- invocations
 
     async def _invoke(self, request: Request) -> Answer:
-        version = self._functions.invoked(request.region, request.name, request.qualifier)
+        invoked = self._functions.invoked(request.region, request.name, request.qualifier)
         request_id = str(uuid.uuid4())
         headers = [("x-amzn-RequestId", request_id), ("Content-Type", "application/json")]
         kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
@@ -329,12 +329,12 @@ class LambdaApi:
             raise ApiError("InvalidParameterValueException", f"Value {kind} at 'invocationType' is none that there is.")
         event = _event(request.raw, EVENT_LIMIT if kind == "Event" else LAMBDA_PAYLOAD)
         if kind == "Event":
-            self._invocations.begin(version, event, request_id)
+            self._invocations.begin(invoked, event, request_id)
             return Answer(HTTPStatus.ACCEPTED, headers, b"")
-        headers.append(("X-Amz-Executed-Version", version.number))
+        headers.append(("X-Amz-Executed-Version", invoked.version.number))
         if kind == "DryRun":
             return Answer(HTTPStatus.NO_CONTENT, headers, b"")
-        done = await self._invocations.invoke(version, event, request_id)
+        done = await self._invocations.invoke(invoked, event, request_id)
         if done.error:
             headers.append(("X-Amz-Function-Error", done.error))
         if request.headers.get("X-Amz-Log-Type") == "Tail":
@@ -343,14 +343,14 @@ class LambdaApi:
 
     async def _invoke_streaming(self, request: Request) -> Answer:
         """Invoke, and answer with the events of a stream, which are sent when all of them are there."""
-        version = self._functions.invoked(request.region, request.name, request.qualifier)
+        invoked = self._functions.invoked(request.region, request.name, request.qualifier)
         event, request_id = _event(request.raw, LAMBDA_PAYLOAD), str(uuid.uuid4())
         headers = [
-            ("x-amzn-RequestId", request_id), ("X-Amz-Executed-Version", version.number),
+            ("x-amzn-RequestId", request_id), ("X-Amz-Executed-Version", invoked.version.number),
             ("X-Amzn-Remapped-Content-Type", "application/octet-stream"),
             ("Content-Type", "application/vnd.amazon.eventstream"),
         ]  # fmt: skip
-        done = await self._invocations.invoke(version, event, request_id)
+        done = await self._invocations.invoke(invoked, event, request_id)
         end: dict[str, str] = {}
         if done.error:
             end = {"ErrorCode": done.error, "ErrorDetails": done.payload.decode("utf-8", "replace")}

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from upproxy.local.instance import LogStream
+from upproxy.local.instance import LogStream, Report
+from upproxy.local.sandbox.cloudwatch.ingestion import Ingestion
 
 TAIL = 4096  # bytes of a log that an invocation can be asked to return
 
@@ -21,16 +22,17 @@ Backend = Callable[[str], Any]
 class Logs:
     """Writes log streams. `console` is called with each line too, for whoever looks on."""
 
-    def __init__(self, backend: Backend, console: Callable[[str, str], None]) -> None:
+    def __init__(self, backend: Backend, ingestion: Ingestion, console: Callable[[str, str], None]) -> None:
         self._backend = backend
+        self._ingestion = ingestion
         self._console = console
 
     def stream(
-        self, region: str, function: str, group: str, name: str, on_report: Callable[[str, str], None]
+        self, region: str, function: str, group: str, name: str, on_report: Callable[[Report, str], None]
     ) -> LogStream:
         """Open the log stream of an instance, in the log group of its function.
 
-        `on_report` is called with the request id of each invocation that has been reported, and with its log.
+        `on_report` is called with the report of each invocation, and with its log.
         """
         kept: deque[str] = deque(maxlen=TAIL)  # a line has a byte at least
 
@@ -42,15 +44,12 @@ class Logs:
         def on_line(source: str, line: bytes) -> None:  # noqa: ARG001
             write(line.decode("utf-8", "replace"))
 
-        def on_platform(line: str) -> None:
-            write(line)
-            if line.startswith("REPORT RequestId: "):
-                request_id = line.split("\t", 1)[0].removeprefix("REPORT RequestId: ")
-                tail = "".join(f"{one}\n" for one in kept).encode()[-TAIL:]
-                on_report(request_id, tail.decode("utf-8", "ignore"))
-                kept.clear()
+        def on_reported(report: Report) -> None:
+            tail = "".join(f"{one}\n" for one in kept).encode()[-TAIL:]
+            on_report(report, tail.decode("utf-8", "ignore"))
+            kept.clear()
 
-        return LogStream(on_line, on_platform)
+        return LogStream(on_line, write, on_reported)
 
     def _put(self, region: str, group: str, stream: str, line: str) -> None:
         found = self._backend(region).groups.get(group)
@@ -58,5 +57,6 @@ class Logs:
             return
         if stream not in found.streams:
             found.create_log_stream(stream)
-        event = {"timestamp": int(time.time() * 1000), "message": line or " "}
-        found.put_log_events(stream, [event])
+        message = line or " "
+        found.put_log_events(stream, [{"timestamp": int(time.time() * 1000), "message": message}])
+        self._ingestion.take(region, group, message)

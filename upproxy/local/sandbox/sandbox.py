@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Self
 
 from aiohttp import web
@@ -28,9 +29,14 @@ from upproxy.local.sandbox.calls import Call, Fault
 from upproxy.local.sandbox.cloudformation.api import CloudFormation
 from upproxy.local.sandbox.cloudformation.engine import Engine
 from upproxy.local.sandbox.cloudformation.services import Services
+from upproxy.local.sandbox.cloudwatch.api import CloudWatch
+from upproxy.local.sandbox.cloudwatch.counting import Counting
+from upproxy.local.sandbox.cloudwatch.ingestion import Ingestion
+from upproxy.local.sandbox.cloudwatch.metrics import Metrics
 from upproxy.local.sandbox.delays import Delays
 from upproxy.local.sandbox.errors import Answer, ApiError, answer, internal
 from upproxy.local.sandbox.functions import Functions
+from upproxy.local.sandbox.insights.api import Insights
 from upproxy.local.sandbox.invocations import Invocations, Python
 from upproxy.local.sandbox.lambda_api import LambdaApi
 from upproxy.local.sandbox.logs import Logs
@@ -115,9 +121,16 @@ class Sandbox:
         ends.callback(shutil.rmtree, self._folder, ignore_errors=True)
         watchdog = Watchdog(self._folder)
         ends.callback(watchdog.close)
-        logs = Logs(lambda region: self._moto.backend("logs", region), options.console)
+        metrics = Metrics()
+        counting = Counting(metrics)
+        self._cloudwatch = CloudWatch(metrics)
+        self._ingestion = Ingestion(metrics, counting, options.log)
+        self._insights = Insights(self._moto.backend, options.delays)
+        ends.push_async_callback(self._insights.close)
+        logs = Logs(lambda region: self._moto.backend("logs", region), self._ingestion, options.console)
         self._invocations = Invocations(
             logs,
+            counting,
             folder=self._folder,
             watchdog=watchdog,
             python=options.python,
@@ -134,10 +147,12 @@ class Sandbox:
         self.functions = self._invocations.functions = Functions(
             options.delays, known_role=self._known_role, fetch=self._fetch, changed=self._invocations.changed
         )
-        urls = Urls(self.functions, self._invocations, key=self.key, log=options.log)
+        urls = Urls(self.functions, self._invocations, counting, key=self.key, log=options.log)
         ends.push_async_callback(urls.close)
         self._lambda = LambdaApi(self.functions, self._invocations, url_of=urls.open, code_url=self._code_url)
-        self._apis = Apis(self._moto.backend, self.functions, self._invocations, key=self.key, log=options.log)
+        self._apis = Apis(
+            self._moto.backend, self.functions, self._invocations, counting, key=self.key, log=options.log
+        )
         ends.push_async_callback(self._apis.close)
         self._schedules = Schedules(
             self._moto.backend, self.functions, self._invocations, clock=Clock(options.speed), log=options.log
@@ -155,6 +170,10 @@ class Sandbox:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         request_id = str(uuid.uuid4())
+
+        def refused(service: str, error: ApiError) -> Answer:
+            return answer(service, error, request_id, request.headers.get("Content-Type", ""))
+
         if request.path.startswith(_CODE) and (code := self._codes.get(request.path.removeprefix(_CODE))) is not None:
             return web.Response(body=code, content_type="application/zip")
         host = request.host.rpartition(":")[0] or request.host
@@ -165,27 +184,26 @@ class Sandbox:
         except Denied as denied:
             claimed = Caller.of(request.headers, request.query_string)
             error = ApiError("AccessDeniedException", str(denied), 403)
-            refused = answer(claimed.service if claimed is not None else "", error, request_id)
-            return _response(refused)
+            return _response(refused(claimed.service if claimed is not None else "", error), request_id)
         try:
             body = await _body(request)
         except ApiError as error:
-            return _response(answer(caller.service, error, request_id))
+            return _response(refused(caller.service, error), request_id)
         call = self._call(caller, request, body)
         self.calls.append(call)
         faults = [one for one in self.faults if one.hits(call)]
         if (early := await self._fail(request, [one for one in faults if not one.late])) is not None:
-            return _response(answer(caller.service, early, request_id))
+            return _response(refused(caller.service, early), request_id)
         try:
             done = await self._answer(caller, request, body)
         except ApiError as error:
-            done = answer(caller.service, error, request_id)
+            done = refused(caller.service, error)
         except Exception as error:  # noqa: BLE001  # a fault of ours is an answer, too
             self._options.log("error", f"the sandbox failed in {call.service} {call.operation}: {error!r}")
-            done = answer(caller.service, internal(repr(error)), request_id)
+            done = refused(caller.service, internal(repr(error)))
         if (late := await self._fail(request, [one for one in faults if one.late])) is not None:
-            done = answer(caller.service, late, request_id)
-        return _response(done)
+            done = refused(caller.service, late)
+        return _response(done, request_id)
 
     async def _fail(self, request: web.BaseRequest, faults: list[Fault]) -> ApiError | None:
         for fault in faults:
@@ -214,9 +232,18 @@ class Sandbox:
             return await self._lambda.call(region, method, path, query, headers, body)
         if service == "scheduler":
             self._schedules.check(method, path, body)
+        fields = {name.lower(): value for name, value in headers.items()}
+        operation = calls.operation(service, method, path, query, fields, body)
+        content_type = fields.get("content-type", "")
+        if service == "monitoring" and self._cloudwatch.knows(operation):
+            return self._cloudwatch.call(region, operation, content_type, body)
+        if service == "logs" and self._insights.knows(operation):
+            return self._insights.call(region, operation, content_type, body)
         answer = await self._moto.call(method, target, headers, body)
         if service == "scheduler":
             self._schedules.seen(region)
+        if service == "logs" and operation == "PutLogEvents" and answer.status == HTTPStatus.OK:
+            self._ingestion.seen(region, body)
         return await self._apis.seen(region, method, path, answer) if service == "apigateway" else answer
 
     async def _sent(
@@ -284,6 +311,8 @@ async def _body(request: web.BaseRequest) -> bytes:
     return b"".join(pieces)
 
 
-def _response(done: Answer) -> web.Response:
+def _response(done: Answer, request_id: str) -> web.Response:
+    """Answer with what was done, and with the id of the request where a service has given none."""
     fields = CIMultiDict((name, value) for name, value in done.headers if name.lower() != "content-length")
+    fields.setdefault("x-amzn-RequestId", request_id)
     return web.Response(status=done.status, body=done.body, headers=fields)

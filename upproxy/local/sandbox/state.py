@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from upproxy.local.environment import ACCOUNT
 from upproxy.local.sandbox.configuration import Document
@@ -37,6 +37,13 @@ class Version:
     def touch(self) -> None:
         """Note that it has changed."""
         self.configuration["RevisionId"] = str(uuid.uuid4())
+
+
+class Invoked(NamedTuple):
+    """The version that an invocation gets, and by which qualifier; that is empty for the function itself."""
+
+    version: Version
+    qualifier: str
 
 
 @dataclass

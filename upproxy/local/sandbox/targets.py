@@ -37,8 +37,8 @@ class Target:
     ) -> Reply:
         """Invoke what the qualifier stands for now."""
         try:
-            version = self._functions.invoked(self.region, self.name, self.qualifier)
-            return await self._invocations.reply(version, event, request_id, trace_id=trace_id, tenant_id=tenant_id)
+            invoked = self._functions.invoked(self.region, self.name, self.qualifier)
+            return await self._invocations.reply(invoked, event, request_id, trace_id=trace_id, tenant_id=tenant_id)
         except ApiError as error:
             return FunctionError.of(error.code, str(error))
         except Failure as failure:

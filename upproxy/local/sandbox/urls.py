@@ -11,6 +11,7 @@ from aiohttp import web
 
 from upproxy.local.gateway import Gateway
 from upproxy.local.sandbox.access import Caller, is_key
+from upproxy.local.sandbox.cloudwatch.counting import URL, Counting, url_sets
 from upproxy.local.sandbox.errors import ApiError
 from upproxy.local.sandbox.functions import Functions
 from upproxy.local.sandbox.invocations import Invocations
@@ -33,6 +34,7 @@ class Url(Gateway):
         self,
         functions: Functions,
         invocations: Invocations,
+        counting: Counting,
         where: tuple[str, str, str],
         *,
         key: str,
@@ -42,12 +44,20 @@ class Url(Gateway):
         target = Target(functions, invocations, *where)
         super().__init__(target, SOURCES["function_url"], streaming=True, timeout=0, log=log)
         self._functions = functions
+        self._counting = counting
         self._where = where
         self._key = key
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if is_foreign(request.host, request.headers.get("Origin")):
             return await self._send(request, self._forbidden())
+        region, *function = self._where
+        with self._counting.request(region, URL, url_sets(*function)) as counted:
+            response = await self._answer(request)
+            counted.status = response.status
+            return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         region, name, qualifier = self._where
         try:
             function = self._functions.find(region, name)
@@ -76,9 +86,18 @@ class Urls:
     between it answers 403.
     """
 
-    def __init__(self, functions: Functions, invocations: Invocations, *, key: str, log: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        functions: Functions,
+        invocations: Invocations,
+        counting: Counting,
+        *,
+        key: str,
+        log: Callable[..., None],
+    ) -> None:
         self._functions = functions
         self._invocations = invocations
+        self._counting = counting
         self._key = key
         self._log = log
         self._open: dict[tuple[str, str, str], tuple[Url, str]] = {}
@@ -88,7 +107,7 @@ class Urls:
         where = (region, name, qualifier)
         if where not in self._open:
             listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-            url = Url(self._functions, self._invocations, where, key=self._key, log=self._log)
+            url = Url(self._functions, self._invocations, self._counting, where, key=self._key, log=self._log)
             self._open[where] = url, f"http://127.0.0.1:{listener.getsockname()[1]}/"
             await url.start(listener)
         return self._open[where][1]

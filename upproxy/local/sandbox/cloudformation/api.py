@@ -12,14 +12,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from multidict import MultiDict
-
 from upproxy.local.environment import ACCOUNT
 from upproxy.local.sandbox.cloudformation import changes
 from upproxy.local.sandbox.cloudformation.engine import KINDS, Engine, check
 from upproxy.local.sandbox.cloudformation.stacks import DELETED, REVIEW, ChangeSet, Stack, Wanted
 from upproxy.local.sandbox.cloudformation.template import Document, invalid, read
 from upproxy.local.sandbox.errors import Answer, ApiError
+from upproxy.local.sandbox.protocol import answered, given
 
 _OBJECT = re.compile(r"https?://(?:([^./]+)\.s3[.-][^/]+/|[^/]+/([^/]+)/)(.+)")
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
@@ -56,31 +55,11 @@ class CloudFormation:
 
     async def call(self, region: str, body: bytes) -> Answer:
         """Answer a call. Raises ApiError."""
-        from moto.core.parse import PROTOCOL_PARSERS
-        from moto.core.serialize import QuerySerializer
-        from moto.core.utils import get_service_model
-
-        values = MultiDict(parse_qsl(body.decode(), keep_blank_values=True))
-        action = values.get("Action", "")
+        action = dict(parse_qsl(body.decode())).get("Action", "")
         if action not in self._operations:
             raise ApiError("InvalidAction", f"the sandbox does not know {action} of CloudFormation")
-        model = get_service_model("cloudformation").operation_model(action)
-        request: Any = {
-            "values": values,
-            "headers": {},
-            "body": body,
-            "method": "POST",
-            "url_path": "/",
-            "url_params": {},
-        }
-        parameters = PROTOCOL_PARSERS["query"](model).parse(request)
-        answer = QuerySerializer(model).serialize(self._operations[action](region, parameters))
-        content = answer["body"]
-        return Answer(
-            answer["status_code"],
-            [("Content-Type", "text/xml")],
-            content if isinstance(content, bytes) else content.encode(),
-        )
+        parameters = given("cloudformation", action, "", body)
+        return answered("cloudformation", action, "", self._operations[action](region, parameters))
 
     async def close(self) -> None:
         """Stop what is being done."""

@@ -27,11 +27,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Running:
-    """A sandbox that runs. `environment` is what a program needs to reach it."""
+    """A sandbox that runs. `environment` is what a program needs to reach it; `more` are options of the sandbox."""
 
-    def __init__(self, delays=NONE):
+    def __init__(self, delays=NONE, **more):
         self._ready = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(delays)))
+        self._options = {"python": interpreter, "delays": delays, **more}
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self._thread.start()
         self.sandbox = self._ready.result(60)
         self.environment = self.sandbox.environment
@@ -72,12 +73,12 @@ class Running:
         self._thread.join(60)
         assert not self._thread.is_alive()
 
-    async def _run(self, delays):
+    async def _run(self):
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         try:
             scaling = Scaling(most=10, idle_timeout=IDLE)
-            options = Options(python=interpreter, delays=delays, scaling=scaling, console=self._line)
+            options = Options(scaling=scaling, console=self._line, **self._options)
             async with Sandbox(options) as sandbox:
                 self._ready.set_result(sandbox)
                 await self._stop.wait()

@@ -294,6 +294,7 @@ async def test_a_crash_is_reported_and_the_next_starts_within_the_invocation(ser
     assert reply.kind == "Runtime.ExitError"
     assert re.fullmatch(r"RequestId: \S{36} Error: Runtime exited with error: exit status 3", reply.message)
     assert "\tStatus: error\tError Type: Runtime.ExitError" in await fleet.journal.until("REPORT.*Status")
+    assert f"{reply.message}\nRuntime.ExitError" in fleet.journal
     assert await pid(fleet) != first
     reports = [line for line in fleet.journal if line.startswith("REPORT")]
     assert ["Init Duration" in line for line in reports[:1]] == [True]
@@ -318,6 +319,7 @@ async def test_too_much_memory_ends_it_with_lambdas_own_words(serve):
     report = await fleet.journal.until("REPORT")
     assert "Max Memory Used: 128 MB" in report
     assert "Status: error\tError Type: Runtime.OutOfMemory" in report
+    assert f"{reply.message}\nRuntime.OutOfMemory" in fleet.journal
     assert await pid(fleet)
 
 

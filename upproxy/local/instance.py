@@ -367,6 +367,8 @@ class Instance:
             self._on_platform(error.message)
         elif error is not None and error.kind.startswith(PLATFORM_ERRORS):
             status, error_type = "error", error.kind
+            if error.message.startswith(f"RequestId: {request_id} "):
+                self._on_platform(report.exited(error.message, error.kind))
         self._on_platform(report.end(request_id))
         line = report.report(
             request_id,

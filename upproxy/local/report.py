@@ -54,5 +54,13 @@ def timed_out(request_id: str, seconds: float) -> str:
     return f"{now} {request_id} Task timed out after {seconds:.2f} seconds"
 
 
+def exited(message: str, kind: str) -> str:
+    """Return what an invocation ends with whose runtime has ended, by the message of the reply: one event of two lines.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html
+    """
+    return f"{message}\n{kind}"
+
+
 def _failed(status: str, error_type: str) -> list[str]:
     return ([f"Status: {status}"] if status else []) + ([f"Error Type: {error_type}"] if error_type else [])

@@ -58,7 +58,9 @@ class Console:
     def platform(self, line: str) -> None:
         """Show a line that Lambda itself would log: START, END, REPORT. A pipe gets it as it is."""
         if self._readable:
-            self.entry({"timestamp": _now(), "level": "info", "message": line.strip().replace("\t", "  ")})
+            self.entry(
+                {"timestamp": _now(), "level": "info", "message": line.strip().replace("\t", "  ").replace("\n", "  ")}
+            )
         else:
             self._put(line)
 

@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 
 class Delays(NamedTuple):
-    """Seconds: a new or changed function and a new version are in the making, a role is not known, a query runs."""
+    """Seconds: that a new or changed function and a new version are in the making, and until a new role is known.
+
+    And that a query of logs takes.
+    """
 
     create: float = 1.0
     update: float = 0.7
@@ -15,4 +18,4 @@ class Delays(NamedTuple):
     query: float = 1.0
 
 
-NONE = Delays(0, 0, 0, 0, 0)
+NONE = Delays(**dict.fromkeys(Delays._fields, 0))

@@ -145,9 +145,10 @@ class Invocations:
         except Throttled:
             self._counting.throttled(request_id)
             raise
-        except Failure:  # the first start of a version: on AWS it is initialised again for the next invocation
+        except Exception as error:
             self._counting.ended(request_id, (monotonic() - began) * 1000, failed=True)
-            self._forget(version)
+            if isinstance(error, Failure):  # the first start: on AWS it is initialised again for the next invocation
+                self._forget(version)
             raise
 
     def begin(self, invoked: Invoked, event: bytes, request_id: str) -> None:

@@ -1,6 +1,9 @@
 """Logs Insights over logs that there are, with boto3's client."""
 
+import asyncio
+import json
 import time
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -8,6 +11,9 @@ from botocore.exceptions import ClientError
 
 from tests.local.sandbox.model import watch
 from tests.sandbox import aws, sandbox  # noqa: F401  # fixtures
+from upproxy.local.sandbox.delays import NONE
+from upproxy.local.sandbox.errors import ApiError
+from upproxy.local.sandbox.insights.api import Insights
 
 
 @pytest.fixture
@@ -84,3 +90,31 @@ def test_what_has_ended_is_not_stopped(logs, group):
     identifier = start(logs, logGroupName=group)
     results(logs, identifier)
     assert logs.stop_query(queryId=identifier)["success"] is False
+
+
+async def test_a_query_takes_its_time_and_can_be_stopped():
+    group = SimpleNamespace(name="/app", streams={})
+    backend = SimpleNamespace(groups={"/app": group})
+    insights = Insights(lambda *_: backend, NONE._replace(query=60))
+
+    def call(operation, **given):
+        return json.loads(insights.call("us-east-1", operation, "", json.dumps(given).encode()).body)
+
+    given = {"logGroupName": "/app", "startTime": 0, "endTime": 1, "queryString": "fields a"}
+    first, second = (call("StartQuery", **given)["queryId"] for _ in range(2))
+    assert call("GetQueryResults", queryId=first)["status"] == "Running"
+    assert call("StopQuery", queryId=first) == {"success": True}
+    await asyncio.sleep(0)
+    assert call("GetQueryResults", queryId=first)["status"] == "Cancelled"
+    for _ in range(99):
+        call("StartQuery", **given)
+    with pytest.raises(ApiError, match="does not exist"):  # only the last ones are kept
+        call("GetQueryResults", queryId=first)
+    assert call("GetQueryResults", queryId=second)["status"] == "Running"
+    await insights.close()
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"startTime": "5"}', b"{}"])
+async def test_what_is_no_call_is_refused(body):
+    with pytest.raises(ApiError):
+        Insights(lambda *_: None, NONE).call("us-east-1", "StartQuery", "", body)

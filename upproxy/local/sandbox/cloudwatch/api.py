@@ -118,7 +118,7 @@ class CloudWatch:
         wanted = query.get("MetricStat")
         if wanted is None:
             raise _refused(f"{query['Id']}: the sandbox has no metric math and no Metrics Insights: give a MetricStat.")
-        metric, period, statistic = wanted.get("Metric") or {}, int(wanted["Period"]), wanted["Stat"]
+        metric, period, statistic = _needed(wanted, "Metric"), _needed(wanted, "Period"), _needed(wanted, "Stat")
         _check(period, [statistic])
         name = _needed(metric, "MetricName")
         key = Metric.of(region, _needed(metric, "Namespace"), name, _dimensions(metric))
@@ -134,7 +134,7 @@ class CloudWatch:
 
     def _get_statistics(self, region: str, given: Document) -> Document:
         start, end = self._range(given)
-        name, period = _needed(given, "MetricName"), int(given["Period"])
+        name, period = _needed(given, "MetricName"), _needed(given, "Period")
         plain, percentiles = given.get("Statistics") or [], given.get("ExtendedStatistics") or []
         if not plain and not percentiles:
             raise ApiError("InvalidParameterCombination", "Must specify either Statistics or ExtendedStatistics")

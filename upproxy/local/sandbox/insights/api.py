@@ -25,6 +25,7 @@ Backend = Callable[[str, str], Any]
 
 _KEPT = 100  # queries whose results can be asked for
 _LANGUAGE = "CWLI"
+_STATISTICS = ("recordsMatched", "recordsScanned", "bytesScanned")
 _GROUPS = ("logGroupName", "logGroupNames", "logGroupIdentifiers")
 
 
@@ -49,11 +50,9 @@ class Insights:
         """Answer a call. Raises ApiError."""
         try:
             given = json.loads(body)
-            document = self._operations[operation](region, given)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ApiError(
-                "InvalidParameterException", f"the parameters are not as {operation} takes them: {error!r}"
-            ) from None
+        except ValueError as error:
+            raise ApiError("SerializationException", str(error)) from None
+        document = self._operations[operation](region, given)
         return Answer(200, [("Content-Type", content_type)], json.dumps(document).encode())
 
     async def close(self) -> None:
@@ -64,13 +63,17 @@ class Insights:
 
     def _start(self, region: str, given: Document) -> Document:
         if given.get("queryLanguage", _LANGUAGE) != _LANGUAGE:
-            raise ApiError("InvalidParameterException", f"the sandbox knows the query language {_LANGUAGE} alone")
-        query = parse(given["queryString"])
-        start, end, limit = int(given["startTime"]), int(given["endTime"]), int(given.get("limit") or MOST)
+            raise _invalid(f"the sandbox knows the query language {_LANGUAGE} alone")
+        start, end, limit = (
+            _whole(given, "startTime"),
+            _whole(given, "endTime"),
+            _whole({"limit": MOST, **given}, "limit"),
+        )
         if start > end:
-            raise ApiError("InvalidParameterException", "End time should not be less than start time")
+            raise _invalid("End time should not be less than start time")
         if not 0 < limit <= MOST:
-            raise ApiError("InvalidParameterException", f"limit is a whole number from 1 to {MOST:,}")
+            raise _invalid(f"limit is a whole number from 1 to {MOST:,}")
+        query = parse(str(given.get("queryString", "")))
         groups = [self._group(region, name) for name in _names(given)]
         identifier = str(uuid.uuid4())
         running = self._run(query, groups, start * 1_000, (end + 1) * 1_000, limit)
@@ -89,9 +92,10 @@ class Insights:
         return {"success": self._query(given).cancel()}
 
     def _query(self, given: Document) -> asyncio.Task[Document]:
-        found = self._queries.get(given["queryId"])
+        identifier = str(given.get("queryId"))
+        found = self._queries.get(identifier)
         if found is None:
-            raise ApiError("ResourceNotFoundException", f"Query {given['queryId']} does not exist")
+            raise ApiError("ResourceNotFoundException", f"Query {identifier} does not exist")
         return found
 
     def _group(self, region: str, name: str) -> Any:
@@ -105,11 +109,22 @@ class Insights:
         return await asyncio.to_thread(_evaluated, query, groups, start, end, limit)
 
 
+def _invalid(message: str) -> ApiError:
+    return ApiError("InvalidParameterException", message)
+
+
+def _whole(given: Document, name: str) -> int:
+    value = given.get(name)
+    if not isinstance(value, int):
+        raise _invalid(f"{name} has to be a whole number")
+    return value
+
+
 def _names(given: Document) -> list[str]:
     """Return the names of the log groups that a query is about. Raises ApiError."""
     found = [given[key] for key in _GROUPS if given.get(key)]
     if len(found) != 1:
-        raise ApiError("InvalidParameterException", f"exactly one of {', '.join(_GROUPS)} has to be given")
+        raise _invalid(f"exactly one of {', '.join(_GROUPS)} has to be given")
     names = found[0] if isinstance(found[0], list) else [found[0]]
     return [str(name).rpartition("log-group:")[2].removesuffix(":*") for name in names]
 
@@ -140,6 +155,3 @@ def _rows(group: Any, start: int, end: int) -> Iterator[Row]:
 
 def _described(status: str) -> Document:
     return {"queryLanguage": _LANGUAGE, "results": [], "statistics": dict.fromkeys(_STATISTICS, 0.0), "status": status}
-
-
-_STATISTICS = ("recordsMatched", "recordsScanned", "bytesScanned")

@@ -51,8 +51,8 @@ PLATFORM_ERRORS = ("Runtime.", "Extension.", "UpProxy.")  # types of errors that
 MEGABYTE = 1024 * 1024
 
 
-class Report(NamedTuple):
-    """What an invocation came to, as its instance reports it; `duration_ms` is without initialisation."""
+class Ended(NamedTuple):
+    """What an invocation came to; `duration_ms` is what its report says, without initialisation."""
 
     request_id: str
     duration_ms: float
@@ -63,12 +63,12 @@ class Report(NamedTuple):
 class LogStream:
     """Takes the log of an instance: `line` what its processes print, `platform` what Lambda itself would log.
 
-    `reported` is called after the line that reports an invocation.
+    `ended` is called when an invocation has ended, which is reported later: when the instance is quiet.
     """
 
     line: Line = lambda *_: None
     platform: Callable[[str], None] = lambda _: None
-    reported: Callable[[Report], None] = lambda _: None
+    ended: Callable[[Ended], None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ class Instance:
         log = logs(stream)
         self._on_line = log.line
         self._on_platform = log.platform
-        self._on_reported = log.reported
+        self._on_ended = log.ended
         self._on_change = on_change
         self._on_crash = on_crash
         self._guard = guard
@@ -338,10 +338,11 @@ class Instance:
         began = self._begun.pop(invocation.request_id, monotonic())
         if not self.function.on_demand:
             return
-        duration = monotonic() - began
+        request_id, error = invocation.request_id, invocation.error
+        took = _took(error, monotonic() - began, invocation.timeout)
         init_ms, self._init_ms = self._init_ms, None
-        request_id, timeout, error = invocation.request_id, invocation.timeout, invocation.error
-        self._reports.append(lambda: self._write_report(request_id, timeout, duration, init_ms, error))
+        self._on_ended(Ended(request_id, took * 1000, error is not None))
+        self._reports.append(lambda: self._write_report(request_id, took, init_ms, error))
         if error is not None and error.kind == TIMED_OUT_KIND and self._process is not None:
             self._process.kill()
 
@@ -350,7 +351,9 @@ class Instance:
         error = failed.error
         if error.kind == TIMED_OUT_KIND:
             error = FunctionError.of(TIMED_OUT_KIND, report.timed_out(request_id, timeout))
-        self._write_report(request_id, timeout, took, None, error)
+        took = _took(error, took, timeout)
+        self._on_ended(Ended(request_id, took * 1000, True))
+        self._write_report(request_id, took, None, error)
         return error
 
     def _report(self) -> None:
@@ -358,12 +361,10 @@ class Instance:
         for write in reports:
             write()
 
-    def _write_report(
-        self, request_id: str, timeout: float, took: float, init_ms: float | None, error: FunctionError | None
-    ) -> None:
+    def _write_report(self, request_id: str, took: float, init_ms: float | None, error: FunctionError | None) -> None:
         status = error_type = ""
         if error is not None and error.kind == TIMED_OUT_KIND:
-            status, took = "timeout", timeout
+            status = "timeout"
             self._on_platform(error.message)
         elif error is not None and error.kind.startswith(PLATFORM_ERRORS):
             status, error_type = "error", error.kind
@@ -380,7 +381,6 @@ class Instance:
             error_type=error_type,
         )
         self._on_platform(line)
-        self._on_reported(Report(request_id, took * 1000, error is not None))
 
     def _measure(self) -> int:
         if self._process is None:
@@ -388,3 +388,8 @@ class Instance:
         used = self._process.memory(self.function.memory * MEGABYTE)
         self._peak = max(self._peak, used)
         return used
+
+
+def _took(error: FunctionError | None, seconds: float, timeout: float) -> float:
+    """Return what an invocation took as Lambda tells it: what timed out took exactly as long as it may."""
+    return timeout if error is not None and error.kind == TIMED_OUT_KIND else seconds

@@ -267,8 +267,12 @@ class Apis:
         return self._backend(service, api.region).apis.get(api.identifier)
 
     def _sets(self, api: Api, stage: str) -> Sequence[Dimensions]:
-        """Return the dimensions that a request to a stage counts for; REST APIs go by their names there."""
-        dimension = {"ApiId": api.identifier} if api.kind == "apis" else {"ApiName": self._state(api).name}
+        """Return the dimensions that a request to a stage counts for; a REST API goes by what is ASCII of its name."""
+        if api.kind == "apis":
+            dimension = {"ApiId": api.identifier}
+        else:
+            name = str(self._state(api).name).encode("ascii", "ignore").decode()
+            dimension = {"ApiName": name or api.identifier}
         return dimension, {**dimension, "Stage": stage}
 
     def _domains(self, region: str) -> set[str]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from upproxy.local.environment import reserved
 from upproxy.local.failure import Failure
 from upproxy.local.fleet import DRAIN, Fleet, Scaling
-from upproxy.local.instance import Function, LogStream, Report
+from upproxy.local.instance import Ended, Function, LogStream
 from upproxy.local.invocation import Buffered, FunctionError, Reply, Stream, StreamBroken, Throttled
 from upproxy.local.runtime_process import StartFailed
 from upproxy.local.sandbox.cloudwatch.counting import Counting
@@ -249,15 +249,17 @@ class Invocations:
         self._spawn(drain())
 
     def _stream(self, version: Version, name: str) -> LogStream:
-        def on_report(report: Report, log: str) -> None:
-            self._counting.ended(report.request_id, report.duration_ms, failed=report.failed)
+        def on_ended(ended: Ended) -> None:
+            self._counting.ended(ended.request_id, ended.duration_ms, failed=ended.failed)
+
+        def on_report(request_id: str, log: str) -> None:
             running = self._running.get((version.region, version.name, version.number))
-            waiting = running.reports.get(report.request_id) if running else None
-            if waiting is not None and not waiting.done():
-                waiting.set_result(log)
+            report = running.reports.get(request_id) if running else None
+            if report is not None and not report.done():
+                report.set_result(log)
 
         group = str(version.configuration["LoggingConfig"]["LogGroup"])
-        return self._logs.stream(version.region, version.name, group, name, on_report)
+        return self._logs.stream(version.region, version.name, group, name, on_ended, on_report)
 
     async def _describe(self, version: Version) -> Function:
         """Describe how a version is started, as AWS's own runtime would. Raises Failure."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from upproxy.local.instance import LogStream, Report
+from upproxy.local.instance import Ended, LogStream
 from upproxy.local.sandbox.cloudwatch.ingestion import Ingestion
 
 TAIL = 4096  # bytes of a log that an invocation can be asked to return
@@ -28,11 +28,18 @@ class Logs:
         self._console = console
 
     def stream(
-        self, region: str, function: str, group: str, name: str, on_report: Callable[[Report, str], None]
+        self,
+        region: str,
+        function: str,
+        group: str,
+        name: str,
+        on_ended: Callable[[Ended], None],
+        on_report: Callable[[str, str], None],
     ) -> LogStream:
         """Open the log stream of an instance, in the log group of its function.
 
-        `on_report` is called with the report of each invocation, and with its log.
+        `on_ended` is called with what each invocation came to, `on_report` with the request id of each that has been
+        reported, and with its log.
         """
         kept: deque[str] = deque(maxlen=TAIL)  # a line has a byte at least
 
@@ -44,12 +51,15 @@ class Logs:
         def on_line(source: str, line: bytes) -> None:  # noqa: ARG001
             write(line.decode("utf-8", "replace"))
 
-        def on_reported(report: Report) -> None:
-            tail = "".join(f"{one}\n" for one in kept).encode()[-TAIL:]
-            on_report(report, tail.decode("utf-8", "ignore"))
-            kept.clear()
+        def on_platform(line: str) -> None:
+            write(line)
+            if line.startswith("REPORT RequestId: "):
+                request_id = line.split("\t", 1)[0].removeprefix("REPORT RequestId: ")
+                tail = "".join(f"{one}\n" for one in kept).encode()[-TAIL:]
+                on_report(request_id, tail.decode("utf-8", "ignore"))
+                kept.clear()
 
-        return LogStream(on_line, write, on_reported)
+        return LogStream(on_line, on_platform, on_ended)
 
     def _put(self, region: str, group: str, stream: str, line: str) -> None:
         found = self._backend(region).groups.get(group)

@@ -182,6 +182,11 @@ def test_lists_come_in_pages(client):
          "InvalidParameterValue", "Value is invalid"),
         (lambda client: client("PutMetricData", Namespace="app", MetricData=[
             {"MetricName": "a", "Values": [1, 2], "Counts": [1]}]), "InvalidParameterValue", "same size"),
+        (lambda client: client("PutMetricData", Namespace="app", MetricData=[
+            {"MetricName": "a", "Values": [1], "Counts": [0]}]), "InvalidParameterValue", "greater than 0"),
+        (lambda client: client("PutMetricData", Namespace="app", MetricData=[
+            {"MetricName": "a", "StatisticValues": {"SampleCount": 0, "Sum": 0, "Minimum": 0, "Maximum": 0}}]),
+         "InvalidParameterValue", "greater than 0"),
     ],
 )  # fmt: skip
 def test_what_is_refused(client, call, code, message):

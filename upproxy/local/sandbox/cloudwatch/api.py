@@ -77,21 +77,13 @@ class CloudWatch:
             raise _invalid(f"The parameter {where}.Timestamp must specify a time within the past two weeks.")
         unit = given.get("Unit") or "None"
         if summary := given.get("StatisticValues"):
-            told = Summary(*(summary[name] for name in ("SampleCount", "Sum", "Minimum", "Maximum")))
+            told = Summary(*(_needed(summary, name) for name in ("SampleCount", "Sum", "Minimum", "Maximum")))
+            _check_counts(where, [told.times])
             return lambda: self._metrics.put_summary(metric, moment, unit, told)
-        values = given.get("Values") or [given["Value"]] if "Values" in given or "Value" in given else []
-        counts = given.get("Counts") or [1.0] * len(values)
-        if not values:
-            raise _missing(
-                f"At least one of the parameters {where}.Value, .Values or .StatisticValues must be specified."
-            )
-        if len(counts) != len(values):
-            raise _invalid(f"The parameters {where}.Values and {where}.Counts must be of the same size.")
-        if not all(abs(one) <= MOST for one in values):
-            raise _invalid(f"The value of the parameter {where}.Value is invalid.")
+        values = _values(where, given)
 
         def put() -> None:
-            for value, count in zip(values, counts, strict=True):
+            for value, count in values:
                 self._metrics.put(metric, moment, unit, value, count)
 
         return put
@@ -210,6 +202,26 @@ def _listed(given: Document) -> list[Document]:
     if not found:
         raise _missing("The parameter MetricData is required.")
     return list(found)
+
+
+def _values(where: str, given: Document) -> list[tuple[float, float]]:
+    """Return the values of a datum, each with how often it came. Raises ApiError."""
+    values: list[float] = given.get("Values") or ([given["Value"]] if "Value" in given else [])
+    counts: list[float] = given.get("Counts") or [1.0] * len(values)
+    if not values:
+        raise _missing(f"At least one of the parameters {where}.Value, .Values or .StatisticValues must be specified.")
+    if len(counts) != len(values):
+        raise _invalid(f"The parameters {where}.Values and {where}.Counts must be of the same size.")
+    if not all(abs(one) <= MOST for one in values):
+        raise _invalid(f"The value of the parameter {where}.Value is invalid.")
+    _check_counts(where, counts)
+    return [*zip(values, counts, strict=True)]
+
+
+def _check_counts(where: str, counts: Iterable[float]) -> None:
+    """Raise ApiError where something came no times."""
+    if not all(one > 0 for one in counts):
+        raise _invalid(f"The counts of {where} must be greater than 0.")
 
 
 def _dimensions(given: Document) -> dict[str, str]:

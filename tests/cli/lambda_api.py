@@ -9,7 +9,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 FUNCTION = "/2015-03-31/functions/shop-staging"
-INVOKE = f"{FUNCTION}/invocations?Qualifier=live"
+INVOKE = f"{FUNCTION}/invocations?Qualifier=7"
 CONFIGURATION = f"{FUNCTION}/configuration?Qualifier=live"
 
 Answer = tuple[dict[str, str], bytes]
@@ -17,7 +17,7 @@ Answer = tuple[dict[str, str], bytes]
 
 
 class LambdaApi(ThreadingHTTPServer):
-    """One function, shop-staging, whose alias is live unless `deployed` is False.
+    """One function, shop-staging, whose alias is at version 7 unless `deployed` is False.
 
     `invoke` gives an answer for a payload; `refusal` is a status and an error code with which all is refused.
     """

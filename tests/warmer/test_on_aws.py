@@ -15,6 +15,7 @@ from botocore.stub import ANY, Stubber
 from upproxy.warmer import warmer
 from upproxy.warmer.warmer import Lambda, Target
 
+ALIAS = "/2015-03-31/functions/shop-production/aliases/live"
 THREE = Target("shop-production", "live", 3)
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-central-1",
@@ -29,6 +30,7 @@ class Api(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.reserved = 8
         self.refusal = None
+        self.version = "7"
         self.together = threading.Barrier(3)
         self.paths = []
         self.thread = threading.Thread(target=self.serve_forever)
@@ -59,7 +61,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.paths.append(self.path)
-        if self.server.reserved is None:
+        if self.path == ALIAS and self.server.version is not None:
+            self.reply(200, {"Name": "live", "FunctionVersion": self.server.version})
+        elif self.path == ALIAS or self.server.reserved is None:
             self.reply(403, {"Message": "not authorized"}, X_Amzn_ErrorType="AccessDeniedException")
         else:
             self.reply(200, {"ReservedConcurrentExecutions": self.server.reserved})
@@ -100,12 +104,21 @@ def run(capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_the_alias_is_invoked_in_parallel(api, capsys):
+def test_the_live_version_is_invoked_in_parallel(api, capsys):
+    """By its number: metrics and alarms of the alias count requests alone."""
     unknown, line = run(capsys)
     assert unknown["assumed"] == 10  # the metrics are refused
     assert (line["asked"], line["WarmDistinct"], line["WarmCold"], line["WarmFailed"]) == (3, 3, 1, 0)
-    path = "/2015-03-31/functions/shop-production/invocations?Qualifier=live"
-    assert api.paths == ["/2019-09-30/functions/shop-production/concurrency", *[path] * 3]
+    path = "/2015-03-31/functions/shop-production/invocations?Qualifier=7"
+    assert api.paths == [ALIAS, "/2019-09-30/functions/shop-production/concurrency", *[path] * 3]
+
+
+def test_without_a_live_version_it_says_so(api, capsys):
+    api.version = None
+    [line] = run(capsys)
+    assert (line["level"], line["asked"], line["WarmDistinct"], line["WarmFailed"]) == ("warn", 0, 0, 1)
+    assert "not authorized" in line["reason"]
+    assert api.paths == [ALIAS]
 
 
 def test_without_the_right_to_look_it_is_a_small_account(api, capsys):
@@ -130,7 +143,7 @@ def test_refusals(api, capsys, refusal, reason, throttled):
     assert reason in line["reason"]
     assert line.get("throttled", False) == throttled
     assert (line["WarmDistinct"], line["WarmFailed"]) == (0, 3 if throttled else 6)
-    assert len(api.paths) == 1 + line["WarmFailed"], "botocore tried by itself"
+    assert len(api.paths) == 2 + line["WarmFailed"], "botocore tried by itself"
 
 
 def test_no_targets(monkeypatch):

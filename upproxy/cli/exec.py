@@ -77,7 +77,8 @@ def _run(call: Call, words: tuple[str, ...], timeout: float | None) -> Ended:
     if asks and not output.confirm(f"Run `{shlex.join(words)}` on {names.function}?"):
         raise CommandError("nothing was run")
     functions = Functions(opened.session, opened.region(call))
-    limit = float(live.configuration(functions, names)["Timeout"])
+    configuration = live.configuration(functions, names)
+    version, limit = configuration["Version"], float(configuration["Timeout"])
     longest = limit - _RESERVE
     if timeout is not None and timeout > longest:
         raise UsageError(
@@ -86,7 +87,7 @@ def _run(call: Call, words: tuple[str, ...], timeout: float | None) -> Ended:
         )
     by = opened.session.identity["Arn"]
     try:
-        return live.run(functions, names, words, timeout=timeout, limit=limit, by=by)
+        return live.run(functions, names, version, words, timeout=timeout, limit=limit, by=by)
     except KeyboardInterrupt:
         output.warn(f"the command goes on, for at most {timeout or longest:g} s")
         raise

@@ -52,16 +52,23 @@ def missing(names: Names, region: str) -> NotDeployed:
 
 
 def run(
-    functions: Functions, names: Names, command: Sequence[str], *, timeout: float | None, limit: float, by: str
+    functions: Functions,
+    names: Names,
+    version: str,
+    command: Sequence[str],
+    *,
+    timeout: float | None,
+    limit: float,
+    by: str,
 ) -> Ended:
-    """Run a command beside the app, on an instance of the live version.
+    """Run a command beside the app, on an instance of a version, by whose number it counts for no metric of the alias.
 
     `timeout` is the command's, None for as long as there is, `limit` the function's, both in seconds; `by` is for the
     log. Raises DeployError where it was not run, and AwsError.
     """
     options = {"command": list(command), "by": by, **({} if timeout is None else {"timeout": timeout})}
     message = {"upproxy": {"exec": options}}
-    answer = functions.invoke(names.function, ALIAS, json.dumps(message).encode(), limit + _START)
+    answer = functions.invoke(names.function, version, json.dumps(message).encode(), limit + _START)
     try:
         document = json.loads(answer.payload)
         if not answer.error:

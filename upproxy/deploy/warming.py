@@ -16,7 +16,7 @@ from upproxy.aws.schedules import Schedules
 from upproxy.aws.session import Session, translating
 from upproxy.aws.stacks import Stacks
 from upproxy.deploy import live
-from upproxy.deploy.names import ALIAS, Names
+from upproxy.deploy.names import Names
 from upproxy.warmer import warmer
 
 LOOK_BACK = 3 * 86_400  # seconds, which go over a weekend
@@ -43,12 +43,12 @@ class Status:
 
 def now(session: Session, region: str, names: Names, count: int, report: Callable[[str], None]) -> warmer.Tick:
     """Warm so many instances of the live version, as the warmer would. Raises NotDeployed, and AwsError."""
-    live.configuration(Functions(session, region), names)
+    version = live.configuration(Functions(session, region), names)["Version"]
     service = session.service(
         "lambda", region, read_timeout=warmer.ANSWER_TIMEOUT, attempts=1, max_pool_connections=count
     )
     aws = warmer.Lambda(service.client, session.service("cloudwatch", region).client)
-    target = warmer.Target(names.function, ALIAS, count)
+    target = warmer.Target(names.function, version, count)
     try:
         with translating("lambda", "GetFunctionConcurrency"):
             free = aws.free(target)

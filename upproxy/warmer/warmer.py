@@ -1,9 +1,10 @@
 """Keeps instances warm: as many messages at once as there shall be instances, each held until the others have come.
 
 On AWS this file alone is the function, on a schedule; its handler is `handler`, and UPPROXY_WARM_TARGETS says what to
-warm: `[{"function": "shop-production", "qualifier": "live", "count": 3}]`. Its role needs `lambda:InvokeFunction` on
-the alias, `lambda:GetFunctionConcurrency` on the function, and `lambda:GetAccountSettings` and
-`cloudwatch:GetMetricStatistics`, which are of no resource. Elsewhere `warm` is called with other ways to invoke.
+warm: `[{"function": "shop-production", "qualifier": "live", "count": 3}]`. Its role needs `lambda:GetAlias` and
+`lambda:GetFunctionConcurrency` on the function, `lambda:InvokeFunction` on its versions, and
+`lambda:GetAccountSettings` and `cloudwatch:GetMetricStatistics`, which are of no resource. Elsewhere `warm` is called
+with other ways to invoke.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic, time
 from typing import Any, Protocol
@@ -39,7 +40,7 @@ class FunctionFailed(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """What to warm: `count` instances of a function, by its name, as an alias has it."""
+    """What to warm: `count` instances of a function, by its name, as an alias or version has it."""
 
     function: str
     qualifier: str
@@ -147,15 +148,23 @@ class Context(Protocol):
 
 
 class Lambda:
-    """Invokes functions, and looks up how much concurrency is free, over AWS's own API."""
+    """Invokes functions, and looks up what is live and how much concurrency is free, over AWS's own API."""
 
     def __init__(self, api: Any, metrics: Any) -> None:
         """Take botocore's clients of Lambda and of CloudWatch."""
         self._api = api
         self._metrics = metrics
 
+    def live(self, target: Target) -> Target:
+        """Return the target by the version that its alias points to. Raises what botocore raises.
+
+        Lambda's metrics of an alias count what is invoked by the alias: so they are of requests alone.
+        """
+        found = self._api.get_alias(FunctionName=target.function, Name=target.qualifier)
+        return replace(target, qualifier=found["FunctionVersion"])
+
     def invoke(self, target: Target, message: bytes) -> bytes:
-        """Invoke the alias and wait for its answer. Raises Throttled, FunctionFailed and what botocore raises."""
+        """Invoke the version and wait for its answer. Raises Throttled, FunctionFailed and what botocore raises."""
         try:
             answer = self._api.invoke(FunctionName=target.function, Qualifier=target.qualifier, Payload=message)
         except self._api.exceptions.TooManyRequestsException as error:
@@ -219,13 +228,19 @@ def handler(event: object, context: Context) -> None:  # noqa: ARG001
         max_pool_connections=max(target.count for target in wanted),
     )
     aws = Lambda(session.create_client("lambda", config=config), session.create_client("cloudwatch", config=config))
+    failures = botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
     for target in wanted:
         try:
+            live = aws.live(target)
+        except failures as error:
+            _write(Tick(target, asked=0, failed=1, reason=f"what is live is not known: {error}").line())
+            continue
+        try:
             free = aws.free(target)
-        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        except failures as error:
             free = SMALLEST_LIMIT
             _write({"level": "warn", "message": f"the free concurrency is not known: {error}", "assumed": free})
-        _write(warm(target, aws.invoke, free, until).line())
+        _write(warm(live, aws.invoke, free, until).line())
 
 
 def _write(line: dict[str, Any]) -> None:

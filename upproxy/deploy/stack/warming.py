@@ -71,8 +71,8 @@ def warmer_of(config: Config, names: Names, facts: Facts, warming: Warming) -> P
 def statements(names: Names) -> list[dict[str, Any]]:
     """Return what the warmer may do, beside writing its log."""
     return [
-        _allowed(["lambda:InvokeFunction"], arn("lambda", f"function:{names.function}:{ALIAS}")),
-        _allowed(["lambda:GetFunctionConcurrency"], arn("lambda", f"function:{names.function}")),
+        _allowed(["lambda:InvokeFunction"], arn("lambda", f"function:{names.function}:*")),
+        _allowed(["lambda:GetAlias", "lambda:GetFunctionConcurrency"], arn("lambda", f"function:{names.function}")),
         _allowed(["lambda:GetAccountSettings", "cloudwatch:GetMetricStatistics"], "*"),
     ]
 

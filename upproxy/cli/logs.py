@@ -40,7 +40,7 @@ def command(call: Call, query: str, *, follow: bool, since: int | None, expand: 
     # Not at the top: the help of this command should not wait for boto3.
     from upproxy.cli.log_groups import places
     from upproxy.observe import duration
-    from upproxy.observe.logs import tail
+    from upproxy.observe.logs import live, tail
 
     node, found = places(call, query)
     if explain:
@@ -50,7 +50,10 @@ def command(call: Call, query: str, *, follow: bool, since: int | None, expand: 
     also = [name for name in ("stage", "region") if len({place.origin[name] for place in found}) > 1]
     back = since or duration.seconds(SINCE_FOLLOWED if follow else SINCE)
     if follow:
-        _show(call, _kept(call, node, tail.follow(groups, back, call.output.note), also), also, expanded=expand)
+        refused = call.output.note if call.verbose else lambda _: None
+        with live.LiveTail(groups, refused) as tailed:
+            portions = tail.follow(groups, back, call.output.note, tailed.pause)
+            _show(call, _kept(call, node, portions, also), also, expanded=expand)
         return
     missing: list[Group] = []
     shown = _show(call, _kept(call, node, tail.read(groups, back, missing.append), also), also, expanded=expand)

@@ -32,7 +32,7 @@ _STACK_ROLE = (
 )
 _LOG_GROUP = """
     CreateLogGroup DeleteLogGroup DeleteRetentionPolicy FilterLogEvents GetQueryResults ListTagsForResource
-    PutRetentionPolicy StartQuery TagResource"""
+    PutRetentionPolicy StartLiveTail StartQuery TagResource"""
 _LOG_DELIVERY = """
     CreateLogDelivery DeleteLogDelivery DescribeResourcePolicies GetLogDelivery ListLogDeliveries PutResourcePolicy
     UpdateLogDelivery"""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 class Delays(NamedTuple):
     """Seconds: that a new or changed function and a new version are in the making, and until a new role is known.
 
-    And that a query of logs takes.
+    That a query of logs takes (`query`), and between the updates of a Live Tail (`live_tail`).
     """
 
     create: float = 1.0
@@ -16,6 +16,7 @@ class Delays(NamedTuple):
     publish: float = 1.0
     role: float = 4.0
     query: float = 1.0
+    live_tail: float = 1.0
 
 
-NONE = Delays(**dict.fromkeys(Delays._fields, 0))
+NONE = Delays(create=0, update=0, publish=0, role=0, query=0, live_tail=0.02)

@@ -10,11 +10,11 @@ import tempfile
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -39,6 +39,7 @@ from upproxy.local.sandbox.functions import Functions
 from upproxy.local.sandbox.insights.api import Insights
 from upproxy.local.sandbox.invocations import Invocations, Python
 from upproxy.local.sandbox.lambda_api import LambdaApi
+from upproxy.local.sandbox.live_tail import LiveTail
 from upproxy.local.sandbox.logs import Logs
 from upproxy.local.sandbox.moto import Moto
 from upproxy.local.sandbox.schedules import Schedules
@@ -127,7 +128,7 @@ class Sandbox:
         self._ingestion = Ingestion(metrics, counting, options.log)
         self._insights = Insights(self._moto.backend, options.delays)
         ends.push_async_callback(self._insights.close)
-        logs = Logs(lambda region: self._moto.backend("logs", region), self._ingestion, options.console)
+        logs = Logs(self._logs, self._ingestion, options.console)
         self._invocations = Invocations(
             logs,
             counting,
@@ -195,6 +196,8 @@ class Sandbox:
         if (early := await self._fail(request, [one for one in faults if not one.late])) is not None:
             return _response(refused(caller.service, early), request_id)
         try:
+            if (call.service, call.operation) == ("logs", "StartLiveTail"):
+                return await self._tail(caller.region, request, body)
             done = await self._answer(caller, request, body)
         except ApiError as error:
             done = refused(caller.service, error)
@@ -204,6 +207,16 @@ class Sandbox:
         if (late := await self._fail(request, [one for one in faults if one.late])) is not None:
             done = refused(caller.service, late)
         return _response(done, request_id)
+
+    async def _tail(self, region: str, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        """Send a Live Tail for as long as somebody listens. Raises ApiError."""
+        tail = LiveTail(self._logs, region, body, self._options.delays.live_tail)
+        response = web.StreamResponse(headers={"Content-Type": "application/vnd.amazon.eventstream"})
+        await response.prepare(request)
+        with suppress(ConnectionResetError):
+            async for message in tail.messages():
+                await response.write(message)
+        return response
 
     async def _fail(self, request: web.BaseRequest, faults: list[Fault]) -> ApiError | None:
         for fault in faults:
@@ -263,6 +276,10 @@ class Sandbox:
         else:
             name = calls.operation(caller.service, request.method, path, query, headers, body)
         return Call(caller.service, name, caller.region)
+
+    def _logs(self, region: str) -> Any:
+        """Return moto's state of CloudWatch Logs in a region."""
+        return self._moto.backend("logs", region)
 
     # --- what Lambda needs of other services
 

@@ -8,7 +8,7 @@ is not read again, so that memory is bounded and nothing is shown twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,6 +30,9 @@ class Source(Protocol):
 
     def pages(self, group: str, start: int, pattern: str) -> Iterable[Page]:
         """Go through the events from a moment on, in ms since 1970, that a filter pattern matches."""
+
+    def live(self, group: str, pattern: str) -> Generator[bool]:
+        """Go through the updates of a Live Tail: whether something that a filter pattern matches has come in."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ def follow(
 ) -> Iterator[list[Line]]:
     """Go through what was written in the last `back` seconds, in portions, then through all that comes, for ever.
 
-    Each look ends with an empty portion. A group that is not there yet is waited for, as is AWS where it is busy or out
-    of reach; `report` is told so. Raises AwsError.
+    Each look ends with an empty portion; then `pause` is called with the seconds to the next. A group that is not there
+    yet is waited for, as is AWS where it is busy or out of reach; `report` is told so. Raises AwsError.
     """
     watches = [_Watch(group, back, report) for group in groups]
     while True:

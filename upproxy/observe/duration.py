@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_DURATION = re.compile("".join(rf"(?:(\d{{1,6}}){unit})?" for unit in _SECONDS))
+_DURATION = re.compile("".join(rf"(?:([0-9]{{1,6}}){unit})?" for unit in _SECONDS))
 EXPECTED = "a duration such as 90s, 1h30m or 2d"
 
 

@@ -21,6 +21,7 @@ from upproxy.observe.logs.query.pattern import EVERYTHING
 
 OVERLAP = 120_000  # ms that an event may come late
 REMEMBERED = 50_000  # ids
+WHOLE = 1_000  # ms to which AWS's clock is known
 PAUSE = 2.0  # seconds between looks
 LONGEST = 60.0  # seconds between looks while AWS has too many of them, or is out of reach
 
@@ -146,9 +147,17 @@ class Tail:
 
     def _events(self, pattern: str, start: int, moments: list[int]) -> Iterator[list[Event]]:
         """Go through what matches a pattern; the moment at which AWS began to look is added to the others."""
-        for number, page in enumerate(self._group.source.pages(self._group.name, start, pattern)):
-            if number == 0:
-                moments.append(page.at)
+        asked = _now()
+        pages = iter(self._group.source.pages(self._group.name, start, pattern))
+        first = next(pages, None)
+        if first is not None and not self.looked and (ahead := asked - first.at) > WHOLE:
+            # Our own clock is ahead of AWS's, so that this would be too short a time.
+            pages = iter(self._group.source.pages(self._group.name, max(0, start - ahead), pattern))
+            first = next(pages, None)
+        if first is not None:
+            moments.append(first.at)
+            yield first.events
+        for page in pages:
             yield page.events
 
     def _forget(self) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 
 import boto3
@@ -14,7 +15,10 @@ from tests.aws.moto_server import REGION, without_aws
 from tests.cli.lambda_api import LambdaApi
 from tests.cli.program import Program
 from tests.cli.terminal import in_terminal
+from upproxy.aws.errors import AccessDenied, QuotaExceeded
+from upproxy.aws.log_events import LogEvents
 from upproxy.local import report
+from upproxy.observe.logs.live import LiveTail
 
 GROUP = "/aws/lambda/shop-staging"
 
@@ -90,9 +94,9 @@ def test_since(run, client):
 
 def test_many_pages(run, client):
     for portion in range(3):
-        write(client, *(f"line-{portion * 5000 + number}" for number in range(5000)), ago=60 - portion * 10)
+        write(client, *(f"line-{portion * 3500 + number}" for number in range(3500)), ago=60 - portion * 10)
     lines = [line.split()[-1] for line in run("logs").out.splitlines()]
-    assert lines == [f"line-{number}" for number in range(15_000)]
+    assert lines == [f"line-{number}" for number in range(10_500)]
 
 
 def test_stages_and_regions(run, aws):
@@ -142,23 +146,43 @@ def test_following_from_before_the_group_is_there_to_ctrl_c(following, server):
     assert one.err.get(timeout=60) == f"waiting for {GROUP}, which is not there yet\n"
     client = server.client("logs")
     make(client)
-    for number in range(2):
-        write(client, report.start("a", "7"), f"line-{number}")
-        assert one.out.get(timeout=60).split()[-1] == f"line-{number}"
-    write(client, "late", ago=20)
-    assert one.out.get(timeout=60).split()[-1] == "late"
+    write(client, report.start("a", "7"), "first")
+    assert one.out.get(timeout=60).split()[-1] == "first"
     one.process.send_signal(signal.SIGINT)
     assert one.process.wait(60) == 130
     assert one.out.get(timeout=60) is None
     assert one.err.get(timeout=60) is None
 
 
-def test_following_as_json(following, server):
-    client = server.client("logs")
-    make(client)
+@pytest.fixture
+def followed(run, monkeypatch):
+    """Run `logs -f` in this process: between looks it does one step after the other, then there is a Ctrl-C."""
+
+    def unheard(*_):
+        raise QuotaExceeded("no session is free")
+        yield
+
+    def follow(*words, steps=()):
+        left = iter(steps)
+
+        def pause(_tailed, _seconds):
+            step = next(left, None)
+            if step is None:
+                raise KeyboardInterrupt
+            step()
+
+        monkeypatch.setattr(LiveTail, "pause", pause)
+        monkeypatch.setattr(LogEvents, "live", unheard)
+        done = run("logs", "-f", *words)
+        assert done.status == 130
+        return done.out.splitlines()
+
+    return follow
+
+
+def test_following_as_json(followed, client):
     write(client, entry(status=200))
-    one = following("--json", "-S", "1h")
-    assert json.loads(one.out.get(timeout=60))["status"] == 200
+    assert [json.loads(line)["status"] for line in followed("--json", "-S", "1h")] == [200]
 
 
 QUERIED = [
@@ -296,25 +320,36 @@ def test_what_cannot_be_understood(run, words, said):
         assert said in done.err
 
 
-def test_following_keeps_a_traceback_together(following, server):
-    client = server.client("logs")
-    make(client)
+def test_following_keeps_a_traceback_together(followed, client):
     whole = ["Traceback (most recent call last):", '  File "app.py", line 3', "ValueError: 5"]
     write(client, *(entry(level="error", message=message) for message in whole), entry(message="done"))
-    one = following('error or "done"')
-    head, *more = (one.out.get(timeout=60).rstrip() for _ in whole)
-    assert head.endswith(whole[0])
-    assert more == whole[1:]
+    head, *more = followed('error or "done"')
+    assert head.rstrip().endswith(whole[0])
+    assert [line.rstrip() for line in more[:2]] == whole[1:]
 
 
-def test_following_a_query(following, server):
-    client = server.client("logs")
-    make(client)
-    one = following("--json", "error or status = 500")
-    for number in range(3):
+def test_following_a_query(followed, client):
+    def wrote(number):
         write(client, entry(message="fine"), entry(level="error", message=f"bad-{number}"), entry(status=500))
-        assert json.loads(one.out.get(timeout=60))["message"] == f"bad-{number}"
-        assert json.loads(one.out.get(timeout=60))["status"] == 500
-    one.process.send_signal(signal.SIGINT)
-    assert one.process.wait(60) == 130
-    assert one.out.get(timeout=60) is None
+
+    steps = [lambda number=number: wrote(number) for number in range(3)]
+    lines = map(json.loads, followed("--json", "error or status = 500", steps=steps))
+    assert [(line["message"], line.get("status")) for line in lines] == [
+        said for number in range(3) for said in ((f"bad-{number}", None), ("hello", 500))
+    ]
+
+
+def test_why_there_is_no_live_tail_is_said_with_v(run, client, monkeypatch):
+    def live(*_):
+        raise AccessDenied("logs StartLiveTail: no", action="logs:StartLiveTail", resource="*")
+        yield
+
+    def pause(_tailed, _seconds):
+        for thread in [one for one in threading.enumerate() if one.name == "live-tail"]:
+            thread.join(30)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LogEvents, "live", live)
+    monkeypatch.setattr(LiveTail, "pause", pause)
+    assert "logs StartLiveTail: no; looking every 2 s instead\n" in run("logs", "-f", "-v").err
+    assert "StartLiveTail" not in run("logs", "-f").err

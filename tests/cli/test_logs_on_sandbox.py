@@ -3,14 +3,16 @@
 import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from tests.build.conftest import UP, write_files
 from tests.cli.program import Program
-from tests.sandbox import fetch, sandbox
+from tests.sandbox import aws, fetch, sandbox
+from upproxy.cli.frame import main
 
-__all__ = ["sandbox"]
+__all__ = ["aws", "sandbox"]
 
 SHOP = """\
 import time, traceback, sys
@@ -39,34 +41,33 @@ def shop(sandbox, tmp_path_factory):
     """The address of the app, and what runs a command about it."""
     project = write_files(tmp_path_factory.mktemp("shop"), {"app.py": SHOP, "up.yml": UP})
     url = sandbox.run("deploy", folder=project).stdout.strip().rstrip("/")
-
-    def run(*words):
-        return sandbox.run(*words, folder=project).stdout.splitlines()
-
-    run.url, run.project = url, project
-    return run
+    return SimpleNamespace(url=url, project=project)
 
 
-def test_errors_and_slow_requests(shop):
+def test_errors_and_slow_requests(shop, aws, capsys):
+    def logs(*words):
+        assert main(["-C", str(shop.project), "logs", *words]) == 0
+        return capsys.readouterr().out.splitlines()
+
     assert [fetch(shop.url + path)[0] for path in ("/fast", "/broken", "/slow", "/fast")] == [200, 500, 200, 200]
 
-    errors = [json.loads(line) for line in shop("logs", "--json", "error")]
+    errors = [json.loads(line) for line in logs("--json", "error")]
     assert {line["level"] for line in errors} == {"error"}
     assert [line["path"] for line in errors if line["message"] == "request"] == ["/broken"]
     (request_id,) = {line["request_id"] for line in errors}
     printed = [line["message"] for line in errors if line["message"] != "request"]
     assert (printed[0], printed[-1]) == ("Traceback (most recent call last):", "KeyError: 'money'")
 
-    read = shop("logs", "error")
+    read = logs("error")
     head = next(number for number, line in enumerate(read) if "Traceback" in line)
     assert f"request_id={request_id}" in read[head]
     assert read[head + 1 : head + len(printed)] == printed[1:]
 
-    slow = [json.loads(line) for line in shop("logs", "--json", "duration > 200ms path != /fast")]
+    slow = [json.loads(line) for line in logs("--json", "duration > 200ms path != /fast")]
     assert [line["path"] for line in slow] == ["/slow"]
-    assert all(line["duration"] > 200 for line in map(json.loads, shop("logs", "--json", "duration > 200ms")))
-    assert any("GET /slow 200 in " in line for line in shop("logs", "duration > 200ms"))
-    assert any("cold start took" in line for line in shop("logs", "cold = true"))
+    assert all(line["duration"] > 200 for line in map(json.loads, logs("--json", "duration > 200ms")))
+    assert any("GET /slow 200 in " in line for line in logs("duration > 200ms"))
+    assert any("cold start took" in line for line in logs("cold = true"))
 
 
 def test_following_while_traffic_runs(shop, sandbox):

@@ -57,6 +57,10 @@ def places(call: Call, query: str) -> tuple[Node, list[Place]]:
     ]
     found = [place for place in found if may_keep(node, place.origin)]
     if not found:
-        where = f"the stage {call.stage}" if call.stage else "a stage that is on AWS"
-        raise UsageError(f"the query keeps no line of {where}", hint="A query that names stages needs no -s.")
+        if call.stage:
+            hint = "A query that names stages needs no -s."
+            raise UsageError(f"the query keeps no line of the stage {call.stage}", hint=hint)
+        on_aws = ", ".join(name for name in known if name != _LOCAL)
+        hint = f"The stages are {on_aws}; `regions` in up.yml has the regions."
+        raise UsageError("the query keeps no line of a stage that is on AWS", hint=hint)
     return node, found

@@ -263,8 +263,8 @@ def test_what_our_modules_call_is_allowed_and_nothing_else_is_in_it(of, aws):
     # What only looking is done with, and what only stacks need.
     left = {action for action in unused(of("concurrency"), needs) if not action.startswith(("acm:", "cloudformation:"))}
     assert left == {
-        "cloudwatch:GetMetricData", "logs:FilterLogEvents", "logs:GetQueryResults", "logs:StartLiveTail", "logs:StartQuery",
-        "logs:StopQuery",
+        "cloudwatch:GetMetricData", "logs:FilterLogEvents", "logs:GetQueryResults", "logs:StartLiveTail",
+        "logs:StartQuery", "logs:StopQuery",
     }  # fmt: skip
 
 

@@ -12,7 +12,9 @@ def test_durations(text, seconds):
     assert duration.seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "1", "m", "30m1h", "1.5h", "-1h", "0s", "1 h", "1h ", "1x", "1234567s", "²d"])
+@pytest.mark.parametrize(
+    "text", ["", "1", "m", "30m1h", "1.5h", "-1h", "0s", "1 h", "1h ", "1x", "1234567s", "²d", "٣d"]
+)
 def test_what_is_no_duration(text):
     with pytest.raises(ValueError, match="is not a duration such as"):
         duration.seconds(text)

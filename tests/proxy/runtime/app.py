@@ -96,6 +96,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 return False
             writer.write(b"0\r\n\r\n")
         case "/raw":
+            if not url.query:  # its end goes in the packet of its last bytes, so that who has read them knows of it
+                writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
             step = int(query.get("step", len(body) or 1))  # bytes at a time
             for at in range(0, len(body), step):
                 writer.write(body[at : at + step])

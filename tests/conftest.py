@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-# What a person or a build server may have set, and what would change what the tests see.
-for _name in ("CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTHONPATH", "TERM"):
+# What a person or a build server may have set, and what would change what the tests see. Without bytecode, each of the
+# hundreds of processes that tests start would compile the package anew.
+for _name in ("CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "TERM"):
     os.environ.pop(_name, None)
 
 

@@ -5,18 +5,20 @@ choose names of their own.
 """
 
 import asyncio
+import io
 import os
 import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
 from concurrent.futures import Future
+from contextlib import redirect_stderr, redirect_stdout
 
 import boto3
 import pytest
 
 from tests.aws.moto_server import set_alone
+from upproxy.cli.frame import main
 from upproxy.cli.sandbox import interpreter
 from upproxy.local.fleet import Scaling
 from upproxy.local.sandbox import Options, Sandbox
@@ -53,18 +55,20 @@ class Running:
         self.sandbox.calls.clear()
         self.sandbox.faults.clear()
 
-    def run(self, *words, folder=None, check=True, **more):
-        """Run a command of ours as a process. Returns what subprocess.run does."""
-        command = [sys.executable, "-m", "upproxy", *words]
-        done = subprocess.run(
-            command, cwd=folder, env=self.process_environment | more.pop("env", {}), capture_output=True, text=True,
-            timeout=100, stdin=subprocess.DEVNULL, **more,
-        )  # fmt: skip
-        assert not check or done.returncode == 0, done.stderr
-        return done
+    def run(self, *words, folder, check=True, env=None):
+        """Run a command of ours about a project, in this process. Returns what subprocess.run does."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            set_alone(patch, {**self.environment, "AWS_EC2_METADATA_DISABLED": "true", **(env or {})})
+            patch.setattr(boto3, "DEFAULT_SESSION", None)
+            status = main([*words, "-C", str(folder)])
+        stdout, stderr = (stream.buffer.getvalue().decode() for stream in (out, err))
+        assert not check or status == 0, stderr
+        return subprocess.CompletedProcess(words, status, stdout, stderr)
 
     @property
     def process_environment(self):
+        """The environment of a process of ours."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "UPPROXY_"))}
         return {**kept, **self.environment, "PYTHONPATH": ROOT, "AWS_EC2_METADATA_DISABLED": "true"}
 

@@ -217,8 +217,15 @@ def test_somebody_is_asked_before_the_app_is_public(sandbox, aws, project):  # n
     assert [call for call in sandbox.calls if not is_read(call)] == []
 
 
-@pytest.mark.parametrize("operation", ["CreateFunction", "PublishVersion", "CreateAlias", "CreateFunctionUrlConfig"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("operation", "number"),
+    [
+        ("CreateFunction", signal.SIGKILL),
+        ("PublishVersion", signal.SIGINT),
+        ("CreateAlias", signal.SIGKILL),
+        ("CreateFunctionUrlConfig", signal.SIGINT),
+    ],
+)
 def test_a_killed_command_is_made_up_for_by_the_next(sandbox, aws, project, operation, number):  # noqa: F811
     process = subprocess.Popen(
         [sys.executable, "-m", "upproxy", "deploy"], cwd=project, env=sandbox.process_environment,

@@ -61,7 +61,7 @@ class Running:
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             set_alone(patch, {**self.environment, "AWS_EC2_METADATA_DISABLED": "true", **(env or {})})
             patch.setattr(boto3, "DEFAULT_SESSION", None)
-            status = main([*words, "-C", str(folder)])
+            status = main(["-C", str(folder), *words])
         stdout, stderr = (stream.buffer.getvalue().decode() for stream in (out, err))
         assert not check or status == 0, stderr
         return subprocess.CompletedProcess(words, status, stdout, stderr)

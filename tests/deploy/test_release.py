@@ -310,11 +310,13 @@ WRITES = ["CreateRole", "PutRolePolicy", "CreateLogGroup", "PutRetentionPolicy",
           "Invoke", "CreateAlias", "AddPermission", "CreateFunctionUrlConfig"]  # fmt: skip
 
 
-@pytest.mark.parametrize("operation", WRITES)
-def test_credentials_that_expire_at_any_step(project, aws, operation):  # noqa: F811
-    aws.faults.append(Fault(operation=operation, error=ApiError("ExpiredTokenException", "The token has expired", 403)))
-    with pytest.raises(CredentialsError, match="have expired"):
-        project.deploy()
+def test_credentials_that_expire_at_any_step(project, aws):  # noqa: F811
+    """Each deploy goes on where the one before ended, and ends at the next step."""
+    for operation in WRITES:
+        error = ApiError("ExpiredTokenException", "The token has expired", 403)
+        aws.faults.append(Fault(operation=operation, error=error))
+        with pytest.raises(CredentialsError, match="have expired"):
+            project.deploy()
     (done,) = project.deploy()
     assert fetch(done.url) == (200, "one")
 

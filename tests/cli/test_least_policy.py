@@ -1,15 +1,16 @@
 """What deploys really call, on the local AWS, is what `upproxy policy` allows; and no secret is seen on the way."""
 
 import io
+import json
+import os
 import subprocess
 import sys
 import zipfile
 
 import pytest
 
-from tests.aws.moto_server import ACCOUNT
+from tests.aws.moto_server import ACCOUNT, set_alone, without_aws
 from tests.deploy.permissions import recording, refused
-from tests.sandbox import aws, sandbox  # noqa: F401
 from upproxy import config
 from upproxy.aws.functions import Functions
 from upproxy.aws.session import Session
@@ -19,6 +20,7 @@ from upproxy.deploy.wanted import Account
 
 REGION = "us-east-1"
 SECRET = "hunter2-hunter2"
+CLEAN = without_aws(dict(os.environ))
 UP_YML = f"""\
 name: shop
 regions: [{REGION}]
@@ -28,6 +30,20 @@ environment: {{KEY: "x-${{API_KEY}}"}}
 lambda: {{concurrency: 20}}
 warm: {{count: 1}}
 """
+
+
+@pytest.fixture
+def sandbox(monkeypatch):
+    """A local AWS, which calls of this process go to."""
+    words = [sys.executable, "-m", "upproxy", "sandbox", "--port", "0", "--no-delays", "--json"]
+    with subprocess.Popen(words, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            document = json.loads(process.stdout.readline())
+            set_alone(monkeypatch, document["environment"])
+            yield
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 @pytest.fixture
@@ -54,7 +70,7 @@ def assert_nowhere_else(function):
     assert SECRET not in subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout
 
 
-def test_every_call_of_a_stage_is_allowed(aws, project, monkeypatch, capfdbinary):  # noqa: F811
+def test_every_call_of_a_stage_is_allowed(sandbox, project, monkeypatch, capfdbinary):
     shown = b""
 
     def run(*words, given=b""):

@@ -1,12 +1,17 @@
 """A stage that was really deployed, to a local AWS that runs it: its address, its logs, a command, warm instances."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 import urllib.request
 
 import pytest
 
+from tests.aws.moto_server import NOBODY, without_aws
 from tests.build.conftest import UP, WSGI, write_files
-from tests.sandbox import sandbox  # noqa: F401
+from tests.cli.program import Program
 
 TILL = """\
 import os, sys
@@ -17,9 +22,28 @@ sys.exit(int(sys.argv[1]))
 
 
 @pytest.fixture
-def run(sandbox, tmp_path):  # noqa: F811
+def local_aws():
+    """A local AWS as a process; what another one needs to reach it."""
+    program = Program("sandbox", "--port", "0", "--no-delays", environment=NOBODY)
+    try:
+        exports = [program.out.get(timeout=60) for _ in range(5)]
+        yield {**NOBODY, **dict(re.fullmatch(r"export (\w+)=(.+)\n", line).groups() for line in exports)}
+    finally:
+        program.close()
+
+
+@pytest.fixture
+def run(local_aws, tmp_path):
     project = write_files(tmp_path / "shop", {"app.py": WSGI, "till.py": TILL, "up.yml": f"{UP}exec: true\n"})
-    return lambda *words: sandbox.run(*words, folder=project, check=False)
+    environment = {**without_aws(dict(os.environ)), **local_aws}
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "upproxy", "-C", str(project), *words],
+            env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110,
+        )  # fmt: skip
+
+    return run
 
 
 def test_what_was_deployed_is_looked_after(run):

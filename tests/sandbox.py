@@ -16,6 +16,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import boto3
 import pytest
+from moto.moto_api._internal.models import moto_api_backend
 
 from tests.aws.moto_server import set_alone
 from upproxy.cli.frame import main
@@ -76,6 +77,7 @@ class Running:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(60)
         assert not self._thread.is_alive()
+        moto_api_backend.reset()  # its state is this process's, and the next one's app may have the same name
 
     async def _run(self):
         self._loop = asyncio.get_running_loop()

@@ -64,11 +64,8 @@ class Insights:
     def _start(self, region: str, given: Document) -> Document:
         if given.get("queryLanguage", _LANGUAGE) != _LANGUAGE:
             raise _invalid(f"the sandbox knows the query language {_LANGUAGE} alone")
-        start, end, limit = (
-            _whole(given, "startTime"),
-            _whole(given, "endTime"),
-            _whole({"limit": MOST, **given}, "limit"),
-        )
+        start, end = _whole(given, "startTime"), _whole(given, "endTime")
+        limit = _whole({"limit": MOST, **given}, "limit")
         if start > end:
             raise _invalid("End time should not be less than start time")
         if not 0 < limit <= MOST:

@@ -35,11 +35,11 @@ test-cross: $(READY)  ## Compare with AWS's own emulator, which is installed for
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'aws-sam-cli>=1.140'
 	@$(BIN)/pytest tests/cross
 
-bench: $(READY)  ## Measure, side by side; results in bench/results.json
+bench: $(READY)  ## Measure beside the rivals; writes docs/benchmarks.md (25 minutes)
 	@$(BIN)/python -m bench
 
 soak: $(READY)  ## What takes longer than a test may
 	@$(BIN)/pytest -m soak --timeout 3600
 
 clean:  ## Remove what the other targets made
-	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .hypothesis .bench dist

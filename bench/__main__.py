@@ -1,6 +1,8 @@
-"""`python -m bench`: measure everything, print a table, leave the results in bench/results.json.
+"""`python -m bench`: measure everything, print tables, and write bench/results.json and docs/benchmarks.md.
 
-Exits with 1 when a reply was wrong or the harness cannot measure a delay that it knows; slow is no error.
+Results are kept in .bench/results.json after each case, so that a run which is interrupted leaves what it has measured.
+A case with a wrong reply of ours has no results, and the run goes on. Exits with 1 then, or when the harness cannot
+measure a delay that it knows; slow is no error.
 """
 
 from __future__ import annotations
@@ -11,87 +13,161 @@ import json
 import os
 import signal
 import sys
-from itertools import chain
+from collections.abc import Mapping
+from typing import Any
 
-from bench import build, deploy, local, machine, report, rounds, warmth
-from bench.cases import CASES, COLD_START, ROOT
+from bench import build, cli, codecs, deploy, document, goals, installed, local, machine, report, rounds, warmth
+from bench.cases import CASES, ROOT
 from bench.driver import WrongReply
-from bench.figures import WrongAnswer
+from bench.figures import Figure, WrongAnswer
+from bench.results import Results
 
 ROUNDS = 15
-QUICK_CASES = "starlette/get", "starlette/get-streamed", "starlette/megabyte", "flask/form", "flask/get-x16"
+STARTS = 9  # cold ones of each candidate
+QUICK_CASES = "starlette/first-byte", "starlette/echo-x16", "flask/cold-start"
+ROWS = {codecs.NAME: codecs.measure, cli.NAME: cli.measure}
+FIGURES = {build.NAME: build.measure, deploy.NAME: deploy.measure, local.NAME: local.measure}
+PUBLISHED = os.path.join(ROOT, "bench", "results.json")
+RESULTS = os.path.join(installed.FOLDER, "results.json")  # while a run goes on, and of some cases
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description="Measure the hop, side by side with its floor."
+        prog="python -m bench", description="Measure upproxy and its rivals, side by side with their floor."
     )
     parser.add_argument(
-        "--quick", action="store_true", help="a few requests a case: everything runs, nothing is judged"
+        "--quick", action="store_true", help="a few requests a case, without rivals: everything runs, nothing is judged"
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds a case (default {ROUNDS})")
-    parser.add_argument("--cases", metavar="TEXT", default="", help="only the cases whose name has this in it")
-    parser.add_argument("--output", metavar="FILE", default=os.path.join(ROOT, "bench", "results.json"))
+    parser.add_argument(
+        "--cases",
+        metavar="TEXT",
+        default="",
+        help="only cases whose name has this in it, or one of these, by commas",
+    )
+    parser.add_argument("--output", metavar="FILE", help="the results (default .bench/results.json)")
+    parser.add_argument(
+        "--document",
+        action="store_true",
+        help="measure nothing, but write docs/benchmarks.md from the results again",
+    )
     arguments = parser.parse_args()
     if not sys.platform.startswith("linux"):
         parser.error("processes are pinned and looked at as only Linux can")
     if arguments.rounds < 1:
         parser.error("--rounds has to be 1 or more")
-    known = (*CASES, COLD_START.name, build.NAME, deploy.NAME, local.NAME, warmth.NAME)
-    if not any(arguments.cases in name for name in known):
-        parser.error(f"no case has {arguments.cases!r} in its name: {', '.join(known)}")
+    if arguments.document:
+        return _document(parser, arguments.output or PUBLISHED)
+    wanted = _wanted(arguments.cases, quick=arguments.quick)
+    if not wanted:
+        known = ", ".join((*CASES, *ROWS, *FIGURES, warmth.NAME))
+        parser.error(f"no case has {arguments.cases!r} in its name: {known}")
+    whole = not arguments.cases and not arguments.quick
+    output = arguments.output or RESULTS
+    os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
     try:
-        return _measure(arguments)
-    except (WrongReply, WrongAnswer) as error:
-        print(f"wrong: {error}", file=sys.stderr)
-        return 1
+        return _measure(arguments, wanted, output, publish=whole and not arguments.output)
     except KeyboardInterrupt:
+        print(f"interrupted; what was measured so far is in {output}", file=sys.stderr)
         return 130
 
 
-def _measure(arguments: argparse.Namespace) -> int:
+def _wanted(texts: str, *, quick: bool) -> list[str]:
+    names = (*QUICK_CASES, codecs.NAME) if quick else (*CASES, *ROWS, *FIGURES, warmth.NAME)
+    return [name for name in names if any(text in name for text in texts.split(","))]
+
+
+def _document(parser: argparse.ArgumentParser, path: str) -> int:
+    try:
+        with open(path) as file:
+            results: Results = json.load(file)
+    except FileNotFoundError:
+        parser.error(f"there is no {path}: measure first, with `make bench`")
+    document.write({**results, "goals": goals.judge(results["rows"])})
+    return 0
+
+
+def _measure(arguments: argparse.Namespace, wanted: list[str], output: str, *, publish: bool) -> int:
     quick: bool = arguments.quick
     for folder in ("upproxy/proxy", "upproxy/launchers", "sample_app", "bench"):
         compileall.compile_dir(os.path.join(ROOT, folder), quiet=2)
-    names = [name for name in (QUICK_CASES if quick else CASES) if arguments.cases in name]
-    turns: int = 2 if quick else arguments.rounds
+    missing = _missing(wanted, quick=quick)
     where = machine.describe()
     print(f"{where['cpu']}, {where['cores']} cores, Linux {where['kernel']}, Python {where['python']}")
     print(", ".join(f"{who} on core {cores[0]}" for who, cores in where["pinned"].items()), flush=True)
+    turns: int = 2 if quick else arguments.rounds
     check = rounds.check(rounds=turns, count=10 if quick else 50)
     print(report.self_check(check), flush=True)
-    rows: list[rounds.Row] = []
-    for name in names:
+    results: Results = {
+        "machine": where, "harness": check, "complete": False, "goals": [], "rows": [], "not_run": [], "figures": {},
+        "warmth": [],
+    }  # fmt: skip
+    wrong = False
+    for name in wanted:
         _progress(name)
-        case = CASES[name]
-        rows += rounds.warm(case, rounds=turns, count=2 * case.slots if quick else case.count)
-    if arguments.cases in COLD_START.name:
-        _progress(COLD_START.name)
-        rows += rounds.cold(starts=1 if quick else turns)
-    figures = {
-        bench.NAME: bench.measure(turns, _progress)
-        for bench in (build, deploy, local)
-        if arguments.cases in bench.NAME and not quick
-    }
+        try:
+            _part(name, results, turns=turns, quick=quick, missing=missing)
+        except (WrongReply, WrongAnswer, OSError) as error:
+            print(f"wrong: {error}", file=sys.stderr)
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            results["not_run"].append({"case": name, "candidate": "all", "reason": reason})
+            wrong = True
+        results["goals"] = goals.judge(results["rows"])
+        _keep(results, output)
     _progress("")
-    verdicts = report.verdicts(rows)
-    warming = warmth.run(quick=quick) if arguments.cases in warmth.NAME else []
-    results = {
-        "machine": where,
-        "harness": check,
-        "targets": verdicts,
-        "rows": rows,
-        **{name: [figure._asdict() for figure in found] for name, found in figures.items()},
-        warmth.NAME: warming,
-    }
-    with open(arguments.output, "w") as file:
-        json.dump(results, file, indent=1)
-        file.write("\n")
-    print("", report.table(rows), "", *map(report.judgement, verdicts), *chain(*figures.values()), sep="\n")
+    results["complete"] = True
+    _keep(results, output)
+    if publish:
+        _keep(results, PUBLISHED)
+        document.write(results)
+    _print(results)
     if quick:
         print("(too few rounds to judge by)")
-        return 0
-    return 0 if check["ok"] else 1
+    return 1 if wrong or not (check["ok"] or quick) else 0
+
+
+def _part(name: str, results: Results, *, turns: int, quick: bool, missing: Mapping[str, str]) -> None:
+    """Measure one. Raises WrongReply, WrongAnswer."""
+    starts = 1 if quick else min(turns, STARTS)
+    if name in CASES:
+        case = CASES[name]
+        count = min(case.count, 2 * case.slots) if quick else case.count
+        outcome = rounds.measure(case, rounds=starts if case.is_cold else turns, count=count, missing=missing)
+        results["rows"] += outcome.rows
+        results["not_run"] += outcome.not_run
+    elif name in ROWS:
+        results["rows"] += ROWS[name](starts, _progress)
+    elif name in FIGURES:
+        results["figures"][name] = [figure._asdict() for figure in FIGURES[name](turns, _progress)]
+    else:
+        results["warmth"] = warmth.run()
+
+
+def _missing(wanted: list[str], *, quick: bool) -> dict[str, str]:
+    """Install what the wanted cases need; return what is not there."""
+    cases = [CASES[name] for name in wanted if name in CASES]
+    needs = {kind.needs: None for case in cases for kind in rounds.candidates(case) if kind.needs}
+    if quick:
+        return dict.fromkeys(needs, "left out of a quick run")
+    return installed.install([installed.PACKAGES, *(name for name in needs if name != installed.PACKAGES)], _progress)
+
+
+def _keep(results: Mapping[str, Any], path: str) -> None:
+    """Write the results so that there is always a whole file."""
+    with open(f"{path}.new", "w") as file:
+        json.dump(results, file, indent=1)
+        file.write("\n")
+    os.replace(f"{path}.new", path)
+
+
+def _print(results: Results) -> None:
+    print("", report.table(results["rows"]), "", sep="\n")
+    for one in results["not_run"]:
+        print(f"not run: {one['candidate']} in {one['case']}: {one['reason']}")
+    judged = [verdict for verdict in results["goals"] if verdict["measured"] is not None]
+    print("", *map(report.judgement, judged), sep="\n")
+    for figures in results["figures"].values():
+        print(*(Figure(**one) for one in figures), sep="\n")
 
 
 def _progress(name: str) -> None:

@@ -1,4 +1,4 @@
-"""What is measured side by side: each starts a process and says by which driver it is asked."""
+"""What is measured side by side: each starts processes and says by which driver it is asked. Rivals are in `rivals`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from bench.cases import ROOT, App, Case
+from bench import installed
+from bench.cases import API_KEY, ARTEFACT, MIDDLEWARE, ROOT, App, Case
 from bench.driver import Round, WrongReply
-from bench.processes import MEASURED, DriverProcess, Memory, Process
+from bench.processes import BOTH, MEASURED, DriverProcess, Process
 
 LAUNCHERS = os.path.join(ROOT, "upproxy", "launchers")
 LAST_OUTPUT = 2_000  # bytes of a candidate's output that are shown when it fails
@@ -23,10 +24,13 @@ LAST_OUTPUT = 2_000  # bytes of a candidate's output that are shown when it fail
 class Candidate:
     """A process under test for one case, with its driver. A context: leaving it stops everything.
 
-    Made cold: the driver is there, `start` starts what is measured.
+    Made cold: the driver is there, `start` starts what is measured. `needs` is the part of `installed` without which it
+    cannot run. A rival that gives a wrong reply is left out with what it said; of our own it is an error.
     """
 
     name: str
+    needs = ""
+    is_rival = False
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -41,22 +45,46 @@ class Candidate:
             self._stack.close()
             raise
         self._stack.callback(self.driver.process.stop)
+        self.cores = MEASURED if case.cores == 1 else BOTH
         self.process: Process
+        self.beside: list[Process] = []  # what was started with it, other than by it
+
+    @classmethod
+    def serves(cls, case: Case) -> bool:
+        """Whether it is measured in a case."""
+        raise NotImplementedError
 
     def connect(self) -> DriverProcess:
         """Start the driver."""
         return DriverProcess("bench.feeder")
 
     def launch(self) -> Process:
-        """Start the process under test, its output to `output`."""
+        """Start the process under test, and what runs `beside` it."""
         raise NotImplementedError
+
+    def spawn(
+        self, arguments: Sequence[str], *, environment: Mapping[str, str], folder: str, fds: Sequence[int] = ()
+    ) -> Process:
+        """Start a process on the candidate's cores, which is stopped with it."""
+        process = Process(
+            arguments, environment=environment, folder=folder, cores=self.cores, output=self.output, fds=fds
+        )
+        self._stack.callback(process.stop)
+        return process
+
+    def tested(self) -> Sequence[int]:
+        """The processes whose CPU time and memory count: the proxy's, without the app, where it is another one."""
+        return (self.process.pid,)
+
+    def everything(self) -> Sequence[int]:
+        """All processes, the app's too."""
+        return [pid for process in (self.process, *self.beside) for pid in process.members()]
 
     def verify(self) -> None:
         """See in the end whether it did what it should, beside replying. Raises WrongReply."""
 
     def start(self) -> Self:
         self.process = self.launch()
-        self._stack.callback(self.process.stop)
         return self
 
     def run(self, count: int) -> Round:
@@ -73,12 +101,6 @@ class Candidate:
     def printed(self) -> bytes:
         with open(self._output_path, "rb") as file:
             return file.read()
-
-    def cpu_ns(self) -> int:
-        return self.process.cpu_ns()
-
-    def memory(self) -> Memory:
-        return self.process.memory()
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +119,10 @@ class Direct(Candidate):
 
     name = "direct"
 
+    @classmethod
+    def serves(cls, case: Case) -> bool:
+        return case.name != ARTEFACT.name
+
     def connect(self) -> DriverProcess:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -106,12 +132,10 @@ class Direct(Candidate):
 
     def launch(self) -> Process:
         fd = self._listener.fileno()
-        process = Process(
+        process = self.spawn(
             [word.format(fd=fd, launchers=LAUNCHERS) for word in command(self.case.app)],
             environment=environment(self.case) | {"PYTHONUNBUFFERED": "1"},
             folder=self.case.app.folder,
-            cores=MEASURED,
-            output=self.output,
             fds=[fd],
         )
         self._listener.close()  # held any longer, it would take connections for an app that has died
@@ -124,18 +148,20 @@ class EmptyHop(Candidate):
     name = "empty hop"
     delay = 0
 
+    @classmethod
+    def serves(cls, case: Case) -> bool:
+        return not case.is_cold
+
     def launch(self) -> Process:
         path = os.path.join(self.folder, "reply")
         with open(path, "wb") as file:
             file.write(self.case.reply())
         script = os.path.join(ROOT, "bench", "empty_hop.py")
         mode = "streamed" if self.case.streamed else "buffered"
-        return Process(
+        return self.spawn(
             [sys.executable, "-I", "-S", script, path, mode, str(self.case.slots), str(self.delay)],
             environment={"AWS_LAMBDA_RUNTIME_API": self.driver.address},
             folder=self.folder,
-            cores=MEASURED,
-            output=self.output,
         )
 
 
@@ -151,6 +177,11 @@ class Upproxy(Candidate):
 
     name = "upproxy"
     middleware: ClassVar[dict[str, Any]] = {}
+    package = ROOT  # the folder that has upproxy in it
+
+    @classmethod
+    def serves(cls, case: Case) -> bool:
+        return case.name != ARTEFACT.name
 
     def launch(self) -> Process:
         manifest = os.path.join(self.folder, "manifest.json")
@@ -166,8 +197,8 @@ class Upproxy(Candidate):
                 },
                 file,
             )
-        return Process(
-            [sys.executable, "-I", "-S", os.path.join(ROOT, "upproxy", "proxy", "__main__.py")],
+        return self.spawn(
+            [sys.executable, "-I", "-S", os.path.join(self.package, "upproxy", "proxy", "__main__.py")],
             environment=environment(self.case)
             | {
                 "AWS_LAMBDA_RUNTIME_API": self.driver.address,
@@ -175,8 +206,6 @@ class Upproxy(Candidate):
                 "UPPROXY_MANIFEST": manifest,
             },
             folder=self.case.app.folder,
-            cores=MEASURED,
-            output=self.output,
         )
 
     def verify(self) -> None:
@@ -185,20 +214,84 @@ class Upproxy(Candidate):
             raise WrongReply(f"{self.name}, {self.case.name}: {lines} access lines for {self.asked} requests")
 
 
+class Vendored(Upproxy):
+    """The proxy with pybase64 beside it, as builds put it there."""
+
+    name = "upproxy, pybase64"
+    needs = installed.PYBASE64
+    package = installed.VENDORED
+
+    @classmethod
+    def serves(cls, case: Case) -> bool:
+        return case.name.endswith("/megabyte")
+
+
 class WithMiddleware(Upproxy):
-    """The proxy with the middleware of every other stage, which keeps search engines away."""
+    """The proxy with one of its middleware, which has nothing to change about the reply."""
 
-    name = "with middleware"
-    middleware: ClassVar[dict[str, Any]] = {"headers": {"always": {"x-robots-tag": "none"}}}
+    @classmethod
+    def serves(cls, case: Case) -> bool:
+        return case.name == MIDDLEWARE.name
 
 
-FLOOR: list[Callable[[Case], Candidate]] = [EmptyHop, Direct]
-RIVALS: list[Callable[[Case], Candidate]] = [Upproxy]
+def with_middleware(section: str, options: dict[str, Any], title: str = "") -> type[WithMiddleware]:
+    """Make the candidate for a section of the manifest."""
+    body = {"name": f"with {title or section}", "middleware": {section: options}}
+    return type(f"With_{section}", (WithMiddleware,), body)
+
+
+class Artefact(Candidate):
+    """What `upproxy build` has made of the FastAPI app, started as Lambda does: by the bootstrap, as exec wrapper."""
+
+    name = "upproxy"
+    needs = installed.ARTEFACTS
+    folder_of_code = os.path.join(installed.ARTEFACT, "ours")
+
+    @classmethod
+    def serves(cls, case: Case) -> bool:
+        return case.name == ARTEFACT.name
+
+    def launch(self) -> Process:
+        return self.spawn(
+            [
+                os.path.join(self.folder_of_code, ".upproxy", "bootstrap"),
+                installed.python(),
+                "/var/runtime/bootstrap.py",
+            ],
+            environment=environment(self.case)
+            | {
+                "AWS_LAMBDA_RUNTIME_API": self.driver.address,
+                "LAMBDA_TASK_ROOT": self.folder_of_code,
+                "PYTHONDONTWRITEBYTECODE": "1",  # as where the disk cannot be written
+            },
+            folder=self.folder_of_code,
+        )
+
+
+DEFAULT = with_middleware("headers", {"always": {"x-robots-tag": "none"}})  # of every stage but production
+MIDDLEWARES: list[type[WithMiddleware]] = [
+    DEFAULT,
+    with_middleware("compress", {}),
+    with_middleware(
+        "cors", {"allowed_origins": ["https://shop.example.com"], "allowed_methods": ["GET", "HEAD", "POST"]}
+    ),
+    with_middleware("error_pages", {"pages": {"error": "<h1>{{ status }}</h1>"}}),
+    with_middleware("maintenance", {"retry_after": 300, "allow": ["203.0.113.0/24"]}),
+    with_middleware("max_body", {"bytes": 1_000_000}),
+    with_middleware("auth", {"rules": [{"path": "/*", "ip": {"allow": ["203.0.113.0/24"]}}]}, "auth by address"),
+    with_middleware("auth", {"rules": [{"path": "/*", "api_key": {"keys": ["${API_KEY}"]}}]}, "auth by key"),
+    with_middleware("inject", {"head": "<script></script>"}),
+    with_middleware(
+        "redirects", {"rules": [{"path": "/old/*", "location": "/new/:splat", "status": 301, "force": False}]}
+    ),
+    with_middleware("static", {"dir": "bench/apps"}),
+]
+OWN: list[type[Candidate]] = [EmptyHop, Direct, Upproxy, Vendored, Artefact, *MIDDLEWARES]
 
 
 def command(app: App) -> list[str]:
     """The command of an inferred app, as in a manifest."""
-    return [sys.executable, f"{{launchers}}/{app.launcher}", "{fd}", app.attribute]
+    return [installed.python(), f"{{launchers}}/{app.launcher}", "{fd}", app.attribute]
 
 
 def environment(case: Case) -> dict[str, str]:
@@ -214,6 +307,7 @@ def environment(case: Case) -> dict[str, str]:
         "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/bench",
         "AWS_LAMBDA_LOG_STREAM_NAME": "2025/08/28/[7]3f1c9a7be2",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "API_KEY": API_KEY,
     }
     if case.slots > 1:
         variables |= {

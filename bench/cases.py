@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 from bench.apps import answers
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SLOTS = 16  # of the cases that run several invocations at once
 PRELUDE_END = bytes(8)
+MEGABYTE = random.Random(1).randbytes(1_000_000)
 
 # What a browser sends; a gateway adds the rest.
 CLIENT_FIELDS = {
@@ -60,7 +60,10 @@ class Case:
     """One row of the results for each candidate.
 
     `count` is how many invocations a round has. `streamed` means a Function URL with response streaming, otherwise
-    it is an HTTP API with a buffered reply.
+    it is an HTTP API with a buffered reply. `fields` are sent beside those of every request, lower case.
+
+    The right body is `answer`, so many `times`. With `first` what is timed is not the whole reply, but the moment at
+    which these bytes, with which the body begins, are there. `cores` are those of a cold start.
     """
 
     name: str
@@ -68,22 +71,30 @@ class Case:
     path: str
     body: bytes = b""
     content_type: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)  # that the answer has to have, beside others
     cookies: tuple[str, ...] = ()
     answer: bytes = b""
+    times: int = 1
+    first: bytes = b""
     streamed: bool = False
     slots: int = 1
     count: int = 200
+    cores: int = 1
 
     @property
     def method(self) -> str:
         return "POST" if self.body else "GET"
 
+    @property
+    def is_cold(self) -> bool:
+        return "/cold-start" in self.name
+
     def request(self) -> bytes:
         """The request as a browser would send it to the app itself, over HTTP/1.1."""
         lines = [f"{self.method} {self.path} HTTP/1.1"]
-        lines += [f"{name}: {value}" for name, value in CLIENT_FIELDS.items()]
+        lines += [f"{name}: {value}" for name, value in (CLIENT_FIELDS | self.fields).items()]
         lines.append(f"cookie: {'; '.join(COOKIES)}")
         if self.body:
             lines += [f"content-type: {self.content_type}", f"content-length: {len(self.body)}"]
@@ -91,7 +102,7 @@ class Case:
 
     def event(self) -> bytes:
         """The event that AWS's gateway would make of it, as JSON (payload version 2.0)."""
-        headers = CLIENT_FIELDS | GATEWAY_FIELDS
+        headers = CLIENT_FIELDS | self.fields | GATEWAY_FIELDS
         if self.body:
             headers |= {"content-type": self.content_type, "content-length": str(len(self.body))}
         if self.streamed:
@@ -134,7 +145,7 @@ class Case:
         """The right reply to the event, as the body of the post to the Runtime API."""
         reply: dict[str, Any] = {"statusCode": self.status, "headers": self.headers, "cookies": self.cookies}
         if self.streamed:
-            return json.dumps(reply).encode() + PRELUDE_END + self.answer
+            return json.dumps(reply).encode() + PRELUDE_END + self.answer * self.times
         try:
             reply |= {"body": self.answer.decode(), "isBase64Encoded": False}
         except UnicodeDecodeError:
@@ -150,8 +161,9 @@ class Case:
                 return f"header {name} is {answer.headers.get(name)!r} instead of {value!r}"
         if answer.cookies != list(self.cookies):
             return f"cookies {answer.cookies} instead of {list(self.cookies)}"
-        if answer.body != self.answer:
-            return f"a body of {len(answer.body)} bytes that is not the right one of {len(self.answer)}"
+        right = self.answer * self.times
+        if answer.body != right:
+            return f"a body of {len(answer.body)} bytes that is not the right one of {len(right)}"
         return ""
 
 
@@ -168,7 +180,7 @@ def read_reply(payload: bytes, *, streamed: bool) -> Answer:
         if document.get("isBase64Encoded"):
             body = base64.b64decode(body, validate=True)
     headers = {name.lower(): value for name, value in document.get("headers", {}).items()}
-    return Answer(document.get("statusCode"), headers, list(document.get("cookies", ())), body)
+    return Answer(document.get("statusCode"), headers, [cookie.strip() for cookie in document.get("cookies", ())], body)
 
 
 def read_response(head: bytes, body: bytes) -> Answer:
@@ -185,18 +197,20 @@ def read_response(head: bytes, body: bytes) -> Answer:
     return Answer(int(status.split()[1]), headers, cookies, body)
 
 
+_JSON = {"content-type": "application/json", **answers.FIELDS}
+
+
+def _small(name: str, app: App) -> Case:
+    return Case(name, app, "/small", headers=_JSON, cookies=(answers.COOKIE,), answer=answers.SMALL)
+
+
 def _cases(framework: str, app: App) -> list[Case]:
-    json_fields = {"content-type": "application/json", **answers.FIELDS}
-    small = Case(
-        f"{framework}/get", app, "/small", headers=json_fields, cookies=(answers.COOKIE,), answer=answers.SMALL
-    )
+    small = _small(f"{framework}/get", app)
     fields = {"name": "Zoë", "city": "Århus", "comment": "two words & more", "agree": "on"}
-    megabyte = random.Random(1).randbytes(1_000_000)
-    at_once = replace(small, name=f"{framework}/get-x{SLOTS}", slots=SLOTS, count=800)
     return [
         small,
-        replace(small, name=f"{framework}/get-streamed", streamed=True),
-        Case(f"{framework}/json-10k", app, "/catalogue", headers=json_fields, answer=answers.catalogue()),
+        replace(small, name=f"{framework}/get-streamed", streamed=True, count=100),
+        Case(f"{framework}/json-10k", app, "/catalogue", headers=_JSON, answer=answers.catalogue()),
         Case(
             f"{framework}/form",
             app,
@@ -204,33 +218,77 @@ def _cases(framework: str, app: App) -> list[Case]:
             body=urlencode(fields).encode(),
             content_type="application/x-www-form-urlencoded",
             status=201,
-            headers=json_fields,
+            headers=_JSON,
             answer=answers.form(fields),
         ),
         Case(
             f"{framework}/megabyte",
             app,
             "/echo",
-            body=megabyte,
+            body=MEGABYTE,
             content_type="application/octet-stream",
             headers={"content-type": "application/octet-stream", **answers.FIELDS},
-            answer=megabyte,
+            answer=MEGABYTE,
             count=15,
         ),
-        at_once,
-        replace(at_once, name=f"{framework}/get-streamed-x{SLOTS}", streamed=True),
     ]
 
 
+def _concurrent() -> list[Case]:
+    body = json.dumps({"echo": "x" * 500}).encode()
+    echo = Case("", STARLETTE, "/echo", body=body, content_type="application/json", headers=_JSON, answer=body)
+    wait = Case("", STARLETTE, "/wait", headers=_JSON, answer=answers.SMALL)
+    return [
+        replace(case, name=f"starlette/{name}-x{slots}", slots=slots, count=20 * slots)
+        for name, case in (("echo", echo), ("wait", wait))
+        for slots in (16, 64)
+    ]
+
+
+def _streams() -> list[Case]:
+    stream = Case(
+        "starlette/stream-100mb",
+        STARLETTE,
+        "/stream",
+        headers={"content-type": "application/octet-stream", **answers.FIELDS},
+        answer=answers.BLOCK,
+        times=answers.BLOCKS,
+        streamed=True,
+        count=1,
+    )
+    return [
+        replace(
+            stream,
+            name="starlette/first-byte",
+            path="/pause",
+            answer=answers.BEGINNING,
+            times=2,
+            first=answers.BEGINNING,
+            count=20,
+        ),
+        stream,
+    ]
+
+
+def _cold(name: str, app: App, cores: int) -> Case:
+    title = f"{name}/cold-start" + (f"-{cores}-cores" if cores > 1 else "")
+    return replace(_small(title, app), count=1, cores=cores)
+
+
 STARLETTE = App("asgi.py", "bench.apps.starlette_app:app")
+FASTAPI = App("asgi.py", "bench.apps.fastapi_app:app")
 FLASK = App("wsgi.py", "bench.apps.flask_app:app")
-SAMPLE = App("asgi.py", "main:app", os.path.join(ROOT, "sample_app", "fastapi"))
-CASES = {case.name: case for case in [*_cases("starlette", STARLETTE), *_cases("flask", FLASK)]}
-COLD_START = Case(
-    "sample-fastapi/cold-start",
-    SAMPLE,
-    "/health",
-    headers={"content-type": "application/json"},
-    answer=b'{"status":"ok"}',
-    count=1,
-)
+DJANGO = App("wsgi.py", "bench.apps.django_app:app")
+FRAMEWORKS = {"starlette": STARLETTE, "fastapi": FASTAPI, "flask": FLASK, "django": DJANGO}
+API_KEY = "b7e23ec29af22b0b4e41da31e868d572"
+MIDDLEWARE = replace(_small("middleware/get", STARLETTE), fields={"x-api-key": API_KEY})
+WARM = [
+    *_cases("starlette", STARLETTE),
+    *_streams(),
+    *_cases("flask", FLASK),
+    *_concurrent(),
+    MIDDLEWARE,
+]
+COLD = [_cold(name, app, cores) for cores in (1, 2) for name, app in FRAMEWORKS.items()]
+ARTEFACT = replace(COLD[1], name="artefact/cold-start")
+CASES = {case.name: case for case in (*WARM, *COLD, ARTEFACT)}

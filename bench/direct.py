@@ -32,8 +32,7 @@ class Direct(Driver):
             self._ask(connection)
 
     def take(self, connection: Connection, message: Message) -> None:
-        self.latencies.append(perf_counter_ns() - self._sent.pop(connection))
-        self.replies.append(message)
+        self.keep(message, self._sent.pop(connection))
         self._ask(connection)
 
     def drop(self, connection: Connection) -> None:

@@ -13,7 +13,7 @@ import sys
 from time import perf_counter_ns
 from typing import TypedDict
 
-from bench.cases import CASES, COLD_START, Answer, Case
+from bench.cases import CASES, Answer, Case
 from bench.wire import Connection, Message
 
 PATIENCE = 30  # seconds in which nothing happens before a candidate is given up
@@ -40,6 +40,7 @@ class Driver:
         self.unsent = 0
         self.latencies: list[int] = []
         self.replies: list[Message] = []
+        self._mark = b""
 
     def prepare(self, case: Case) -> None:
         """Wait until everybody is there whom a round needs; nothing is timed yet."""
@@ -66,6 +67,7 @@ class Driver:
         self.unsent = count
         self.latencies = []
         self.replies = []
+        self._mark = case.first
         try:
             self.prepare(case)
             began = perf_counter_ns()
@@ -92,7 +94,7 @@ class Driver:
                 connection.flush()
             if mask & ~select.EPOLLOUT:
                 try:
-                    message = connection.receive()
+                    message = connection.receive(self._mark)
                 except (EOFError, ConnectionResetError):
                     self.drop(connection)
                 else:
@@ -104,9 +106,16 @@ class Driver:
         del self.connections[connection.fd]
         connection.close()
 
+    def keep(self, reply: Message, sent: int) -> None:
+        """Note a reply, and what it took since the `perf_counter_ns` when it was asked for: until its mark, if any."""
+        self.latencies.append((reply.marked or reply.arrived) - sent)
+        self.replies.append(reply)
+
     def _check(self, case: Case) -> None:
         right: set[bytes] = set()  # most replies of a round are equal to the byte
         for reply in self.replies:
+            if case.first and not reply.marked:
+                raise WrongReply("the body did not begin as it should, or not in one piece")
             seen = reply.head + reply.body
             if seen not in right:
                 if fault := case.fault(self.answer_of(reply, case)):
@@ -120,9 +129,8 @@ def serve(driver: Driver, address: str) -> None:
     print(json.dumps({"address": address}), flush=True)
     for line in sys.stdin:
         order = json.loads(line)
-        case = CASES.get(order["case"], COLD_START)
         try:
-            result = json.dumps(driver.run(case, order["count"]))
+            result = json.dumps(driver.run(CASES[order["case"]], order["count"]))
         except WrongReply as error:
             result = json.dumps({"error": str(error)})
         print(result, flush=True)

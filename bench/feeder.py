@@ -1,7 +1,7 @@
 """The light Runtime API: feeds a runtime process with events, one a slot, and times its replies.
 
 A latency lasts from sending the answer to `next` until the whole reply is here. Serves as many polls at once as the
-runtime makes.
+runtime makes. An adapter that is an extension may register; the events of extensions never come.
 """
 
 from __future__ import annotations
@@ -17,6 +17,13 @@ NEXT = b"GET /2018-06-01/runtime/invocation/next "
 INVOCATION = b"POST /2018-06-01/runtime/invocation/"
 ACCEPTED = (
     b"HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n" + b'{"status":"OK"}\n'
+)
+REGISTER = b"POST /2020-01-01/extension/register "
+EXTENSION_NEXT = b"GET /2020-01-01/extension/event/next "
+REGISTERED = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nlambda-extension-identifier: "
+    b"3f1c9a7b-0d5e-4b7a-9c35-5a0e6f2d8b11\r\ncontent-length: 68\r\n\r\n"
+    b'{"functionName":"bench","functionVersion":"7","handler":"app.serve"}'
 )
 TIMEOUT = 60  # seconds that an invocation has, as the runtime is told
 STREAMED = b"lambda-runtime-function-response-mode: streaming"
@@ -54,17 +61,20 @@ class Feeder(Driver):
         self.connections[connection.fd] = connection
 
     def take(self, connection: Connection, message: Message) -> None:
-        now = perf_counter_ns()
         head = message.head
         if head.startswith(NEXT):
             self._feed(connection)
             return
+        if head.startswith(REGISTER):
+            connection.send(REGISTERED)
+            return
+        if head.startswith(EXTENSION_NEXT):
+            return
         request_id, _, what = head[len(INVOCATION) :].partition(b" ")[0].partition(b"/")
         if not head.startswith(INVOCATION) or what != b"response":
             raise WrongReply(f"{head.partition(b' HTTP/')[0].decode()} says {message.body[:2000].decode()}")
-        self.latencies.append(now - self._sent.pop(request_id))  # a KeyError when it answers what is not in flight
+        self.keep(message, self._sent.pop(request_id))  # a KeyError when it answers what is not in flight
         connection.send(ACCEPTED)
-        self.replies.append(message)
 
     def drop(self, connection: Connection) -> None:
         super().drop(connection)

@@ -52,19 +52,19 @@ def measure(rounds: int, progress: Callable[[str], None]) -> list[Figure]:
 
 def warm(rounds: int) -> tuple[list[float], list[float]]:
     """Return the ms that a warm request takes in each round, with plain `start` and with --lambda."""
-    with _served() as plain, _served("--lambda") as frozen:
+    with served() as plain, served("--lambda") as frozen:
         ways = [plain, frozen]
         times: tuple[list[float], list[float]] = ([], [])
         for turn in range(rounds + 1):
             for at in (0, 1) if turn % 2 else (1, 0):
-                median = statistics.median(_ask(ways[at]) for _ in range(REQUESTS))
+                median = statistics.median(ask(ways[at]) for _ in range(REQUESTS))
                 if turn:  # in the first everything is new
                     times[at].append(median * 1000)
     return times
 
 
 @contextmanager
-def _served(*options: str) -> Iterator[http.client.HTTPConnection]:
+def served(*options: str) -> Iterator[http.client.HTTPConnection]:
     """Run `upproxy start`, and connect to it when it serves."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -88,7 +88,7 @@ def _served(*options: str) -> Iterator[http.client.HTTPConnection]:
         process.communicate()
 
 
-def _ask(connection: http.client.HTTPConnection) -> float:
+def ask(connection: http.client.HTTPConnection) -> float:
     began = perf_counter()
     connection.request("GET", PATH)
     response = connection.getresponse()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, NamedTuple
 
 from bench.cases import ROOT, Case
 from bench.driver import Round, WrongReply
+from upproxy.local.processes import kill_session, sessions
 
 GRACE = 5  # seconds between SIGTERM and SIGKILL
 
@@ -21,6 +21,7 @@ _available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
 # The feeder on one core; what is measured, and the app behind it, together on another, as in a small Lambda function.
 MEASURING = {_available[0]}
 MEASURED = {_available[-1]}
+BOTH = {_available[0], _available[-1]}  # for a start on two cores; the feeder does nothing meanwhile
 
 
 class Memory(NamedTuple):
@@ -57,28 +58,25 @@ class Process:
                 start_new_session=True,  # a Ctrl-C is for us, who then stop the others
             )
         self.pid = self._process.pid
+        self._stopped = False
 
-    def cpu_ns(self) -> int:
-        """CPU time of all its threads so far; that of threads which have ended is not in it."""
-        total = 0
-        for thread in os.listdir(f"/proc/{self.pid}/task"):
-            with open(f"/proc/{self.pid}/task/{thread}/schedstat") as file:
-                total += int(file.read().split()[0])
-        return total
+    def members(self) -> list[int]:
+        """List the processes of its session: itself and what it has started."""
+        return sessions().get(self.pid, [])
 
-    def memory(self) -> Memory:
-        with open(f"/proc/{self.pid}/smaps_rollup") as file:
-            sizes = {name: rest.split() for name, _, rest in (line.partition(":") for line in file)}
-        return Memory(int(sizes["Rss"][0]) * 1024 / 1e6, int(sizes["Pss"][0]) * 1024 / 1e6)
-
-    def ask(self, question: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Write a line of JSON, if any, and read one. For processes that talk."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
+    def send(self, question: dict[str, Any]) -> None:
+        """Write a line of JSON. For processes that talk."""
+        stdin = self._process.stdin
+        if stdin is None:
             raise TypeError("this process does not talk")
-        if question is not None:
-            stdin.write(json.dumps(question).encode() + b"\n")
-            stdin.flush()
+        stdin.write(json.dumps(question).encode() + b"\n")
+        stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        """Read a line of JSON. For processes that talk. Raises WrongReply."""
+        stdout = self._process.stdout
+        if stdout is None:
+            raise TypeError("this process does not talk")
         line = stdout.readline()
         if not line:
             raise WrongReply(f"the measuring process ended with code {self._process.wait()}")
@@ -86,29 +84,51 @@ class Process:
         return answer
 
     def stop(self) -> None:
-        """End it, by force if need be, and what it has started."""
-        children = self._children()
+        """End it, by force if need be, and what it has started. Once: later its number may be that of others."""
+        if self._stopped:
+            return
+        self._stopped = True
         self._process.terminate()
         try:
             self._process.wait(GRACE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            for child in children:
-                try:
-                    os.kill(child, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+        finally:
+            kill_session(self.pid)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
 
-    def _children(self) -> list[int]:
-        try:
-            with open(f"/proc/{self.pid}/task/{self.pid}/children") as file:
-                return [int(pid) for pid in file.read().split()]
-        except FileNotFoundError:
-            return []
+
+def cpu_ns(pids: Iterable[int]) -> int:
+    """CPU time of all the threads of processes so far; that of threads which have ended is not in it."""
+    total = 0
+    for pid in pids:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+                total += int(file.read().split()[0])
+    return total
+
+
+def memory(pids: Iterable[int]) -> Memory:
+    """What processes hold, added up."""
+    sizes = [_sizes(pid) for pid in pids]
+    return Memory(sum(size["Rss"] for size in sizes), sum(size["Pss"] for size in sizes))
+
+
+def together(pids: Iterable[int]) -> float:
+    """What processes hold together, in MB of 10**6 bytes: what they share, with others too, counts once."""
+    sizes = [_sizes(pid) for pid in pids]
+    private = [size["Private_Clean"] + size["Private_Dirty"] for size in sizes]
+    return sum(private) + max(size["Rss"] - own for size, own in zip(sizes, private, strict=True))
+
+
+def _sizes(pid: int) -> dict[str, float]:
+    """The totals of a process by their names, in MB."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        fields = [line.split() for line in file]
+    return {words[0].rstrip(":"): int(words[1]) * 1024 / 1e6 for words in fields if words[-1] == "kB"}
 
 
 class DriverProcess:
@@ -122,11 +142,12 @@ class DriverProcess:
             cores=MEASURING,
             talks=True,
         )
-        self.address: str = self.process.ask()["address"]
+        self.address: str = self.process.answer()["address"]
 
     def run(self, case: Case, count: int) -> Round:
         """Measure a round. Raises WrongReply."""
-        answer = self.process.ask({"case": case.name, "count": count})
+        self.process.send({"case": case.name, "count": count})
+        answer = self.process.answer()
         if "error" in answer:
             raise WrongReply(answer["error"])
         return Round(latencies=answer["latencies"], began=answer["began"], ended=answer["ended"])

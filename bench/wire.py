@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import select
 import socket
+from time import perf_counter_ns
 from typing import NamedTuple
 
 RECEIVE = 1 << 18
 
 
 class Message(NamedTuple):
-    """A whole request or response. `head` is the first line and the fields, without the empty line."""
+    """A whole request or response. `head` is the first line and the fields, without the empty line.
+
+    `arrived` is the `perf_counter_ns` at which it was whole, `marked` that at which the mark was there that was waited
+    for, 0 where there was none.
+    """
 
     head: bytes
     body: bytes
+    arrived: int = 0
+    marked: int = 0
 
 
 class Connection:
     """A connection in somebody's epoll, which carries one message at a time each way."""
 
-    __slots__ = ("_chunk_at", "_data", "_end", "_epoll", "_need", "_parts", "_size", "_unsent", "fd", "socket")
+    __slots__ = (
+        "_arrived",
+        "_chunk_at",
+        "_data",
+        "_end",
+        "_epoll",
+        "_marked",
+        "_need",
+        "_parts",
+        "_size",
+        "_unsent",
+        "fd",
+        "socket",
+    )
 
     def __init__(self, stream: socket.socket, epoll: select.epoll) -> None:
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -38,6 +58,7 @@ class Connection:
         self._end = 0  # of the head
         self._data = bytearray()  # of a chunked message
         self._chunk_at = 0  # where its next chunk begins, 0 where it has none
+        self._arrived = self._marked = 0
 
     def send(self, data: bytes) -> None:
         """Send now what the socket takes; the rest follows in `flush`."""
@@ -52,11 +73,17 @@ class Connection:
         if not self._unsent:
             self._epoll.modify(self.fd, select.EPOLLIN)
 
-    def receive(self) -> Message | None:
-        """Read once, when the epoll says so; return the message if it is whole. Raises EOFError, ValueError."""
+    def receive(self, mark: bytes = b"") -> Message | None:
+        """Read once, when the epoll says so; return the message if it is whole. Raises EOFError, ValueError.
+
+        With a mark the message knows when it was there, in one piece.
+        """
         data = self.socket.recv(RECEIVE)
+        self._arrived = perf_counter_ns()
         if not data:
             raise EOFError
+        if mark and not self._marked and mark in data:
+            self._marked = self._arrived
         if self._chunk_at:
             self._data += data
             return self._unchunk()
@@ -105,7 +132,7 @@ class Connection:
     def _whole(self, data: bytes, body: bytes, size: int) -> Message:
         if len(data) != size:
             raise ValueError(f"{len(data) - size} bytes follow a message that nobody has answered yet")
-        message = Message(data[: self._end], body)
+        message = Message(data[: self._end], body, self._arrived, self._marked)
         self._begin()
         return message
 

@@ -26,4 +26,4 @@ def form() -> Response:
 
 @app.post("/echo")
 def echo() -> Response:
-    return Response(request.get_data(), mimetype="application/octet-stream", headers=answers.FIELDS)
+    return Response(request.get_data(), mimetype=request.mimetype, headers=answers.FIELDS)

@@ -1,4 +1,4 @@
-"""One round of the figures of builds: every step runs and every answer is checked; no time is judged."""
+"""One round of the figures of builds: every step runs; no time is judged."""
 
 import subprocess
 import sys
@@ -14,7 +14,6 @@ def test_one_round():
         [sys.executable, "-m", "bench.build", "--rounds", "1"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    first, again, start = done.stdout.splitlines()
+    first, again = done.stdout.splitlines()
     assert first.startswith("first build, uv's cache warm: ")
     assert again.startswith("build after a change of code: ")
-    assert start.startswith("cold start, ours ")

@@ -13,12 +13,14 @@ from bench import rounds
 from bench.candidates import DelayedHop, Direct, EmptyHop, Upproxy
 from bench.cases import CASES, Answer, read_reply, read_response
 from bench.driver import WrongReply
+from bench.processes import cpu_ns, memory, together
 
 GET = CASES["starlette/get"]
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_right_reply_of_each_case_is_right(case):
+    case = replace(case, times=min(case.times, 2))
     assert case.fault(read_reply(case.reply(), streamed=case.streamed)) == ""
 
 
@@ -52,7 +54,7 @@ def test_a_response_is_read_with_all_its_cookies():
     assert read_response(head, b"x") == Answer(201, {"x-a": "b: c"}, ["a=1", "b=2"], b"x")
 
 
-@pytest.mark.parametrize("name", ["starlette/get", "starlette/get-streamed", "starlette/get-x16"])
+@pytest.mark.parametrize("name", ["starlette/get", "starlette/get-streamed", "starlette/echo-x16"])
 def test_a_wrong_reply_to_the_runtime_api_is_noticed(name):
     class Liar(EmptyHop):
         name = "liar"
@@ -63,7 +65,7 @@ def test_a_wrong_reply_to_the_runtime_api_is_noticed(name):
             self.case = truth
             return process
 
-    with pytest.raises(WrongReply, match=f"liar, {name}: a body of 17 bytes"), Liar(CASES[name]) as liar:
+    with pytest.raises(WrongReply, match=f"liar, {name}: a body of 1[0-9] bytes"), Liar(CASES[name]) as liar:
         liar.start().run(20)
 
 
@@ -112,32 +114,65 @@ def test_no_process_and_no_file_stays():
 def test_memory_and_cpu_time_are_those_of_the_process():
     with Direct(GET) as app:
         app.start().run(1)
-        before = app.cpu_ns()
+        before = cpu_ns(app.tested())
         app.run(200)
-        assert app.cpu_ns() > before
-        rss, pss = app.memory()
+        assert cpu_ns(app.tested()) > before
+        assert app.tested() == (app.process.pid,)
+        rss, pss = memory(app.tested())
         with open(f"/proc/{app.process.pid}/statm") as file:
             pages = int(file.read().split()[1])
         assert rss == pytest.approx(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, rel=0.05)
         assert pss <= rss
+        assert together(app.tested()) == pytest.approx(rss, rel=0.05)
 
 
-def test_a_wrong_reply_ends_the_command_with_1(monkeypatch, tmp_path, capsys):
-    class Liar(EmptyHop):
-        name = "liar"
+class Liar(EmptyHop):
+    """Gives a wrong reply, as another candidate or as a rival."""
 
-        def launch(self):
-            truth, self.case = self.case, replace(self.case, status=418)
-            process = super().launch()
-            self.case = truth
-            return process
+    name = "liar"
 
-    output = tmp_path / "results.json"
-    monkeypatch.setattr(rounds, "RIVALS", [Liar])
-    monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--cases", "starlette/get", "--output", str(output)])
-    assert command.main() == 1
-    assert "wrong: liar, starlette/get: status 418 instead of 200" in capsys.readouterr().err
-    assert not output.exists()
+    def launch(self):
+        truth, self.case = self.case, replace(self.case, status=418)
+        process = super().launch()
+        self.case = truth
+        return process
+
+
+def run(monkeypatch, output, *arguments):
+    monkeypatch.setattr(sys, "argv", ["bench", *arguments, "--output", str(output)])
+    return command.main(), json.loads(output.read_text())
+
+
+def test_a_wrong_reply_of_ours_ends_the_command_with_1(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(rounds, "OWN", [EmptyHop, Liar])
+    code, results = run(monkeypatch, tmp_path / "results.json", "--quick", "--cases", "first-byte")
+    assert code == 1
+    assert "wrong: liar, starlette/first-byte: status 418 instead of 200" in capsys.readouterr().err
+    assert results["rows"] == []
+    assert [(one["case"], one["candidate"]) for one in results["not_run"]] == [("starlette/first-byte", "all")]
+
+
+def test_a_rival_with_a_wrong_reply_is_left_out_and_the_others_are_measured(monkeypatch):
+    class Rival(Liar):
+        is_rival = True
+
+    monkeypatch.setattr(rounds, "candidates", lambda case: [EmptyHop, Rival])
+    outcome = rounds.measure(GET, rounds=1, count=5, missing={})
+    assert [row["candidate"] for row in outcome.rows] == ["empty hop"]
+    (left_out,) = outcome.not_run
+    assert (left_out["case"], left_out["candidate"]) == (GET.name, "liar")
+    assert "status 418 instead of 200" in left_out["reason"]
+
+
+def test_a_rival_that_is_not_installed_is_left_out(monkeypatch):
+    class Rival(EmptyHop):
+        name = "not there"
+        needs = "something"
+
+    monkeypatch.setattr(rounds, "candidates", lambda case: [EmptyHop, Rival])
+    outcome = rounds.measure(GET, rounds=1, count=5, missing={"something": "no compiler"})
+    assert [row["candidate"] for row in outcome.rows] == ["empty hop"]
+    assert outcome.not_run == [{"case": GET.name, "candidate": "not there", "reason": "no compiler"}]
 
 
 def test_a_harness_that_measures_wrongly_ends_the_command_with_1(monkeypatch, tmp_path, capsys):
@@ -145,9 +180,24 @@ def test_a_harness_that_measures_wrongly_ends_the_command_with_1(monkeypatch, tm
         delay = 2 * DelayedHop.delay
 
     monkeypatch.setattr(rounds, "DelayedHop", SlowerThanItSays)
-    monkeypatch.setattr(rounds, "DELAY", DelayedHop.delay)
-    output = tmp_path / "results.json"
-    monkeypatch.setattr(sys, "argv", ["bench", "--rounds", "1", "--cases", "sample", "--output", str(output)])
-    assert command.main() == 1
+    monkeypatch.setattr(command, "_missing", lambda *_, **__: {})
+    monkeypatch.setattr(command, "_part", lambda *_, **__: None)
+    code, results = run(monkeypatch, tmp_path / "results.json", "--rounds", "1", "--cases", "starlette/get-streamed")
+    assert code == 1
     assert "NOT within 10 %" in capsys.readouterr().out
-    assert not json.loads(output.read_text())["harness"]["ok"]
+    assert not results["harness"]["ok"]
+    assert results["complete"]
+
+
+def test_what_was_measured_before_an_interruption_is_kept(monkeypatch, tmp_path, capsys):
+    def part(name, results, **_):
+        if name != "starlette/first-byte":
+            raise KeyboardInterrupt
+        results["not_run"].append({"case": name, "candidate": "one", "reason": "for the test"})
+
+    monkeypatch.setattr(command, "_part", part)
+    code, results = run(monkeypatch, tmp_path / "results.json", "--quick", "--cases", "first-byte,echo-x16")
+    assert code == 130
+    assert [one["case"] for one in results["not_run"]] == ["starlette/first-byte"]
+    assert not results["complete"]
+    assert "what was measured so far is in" in capsys.readouterr().err

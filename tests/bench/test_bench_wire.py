@@ -2,10 +2,11 @@
 
 import select
 import socket
+from time import perf_counter_ns
 
 import pytest
 
-from bench.wire import Connection, Message
+from bench.wire import Connection
 
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello"
 CHUNKED = b"POST /r HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nC\r\n, 0\r\n\r\nworld\r\n0\r\n\r\n"
@@ -32,9 +33,9 @@ def read(connection, epoll):
 @pytest.mark.parametrize(
     ("whole", "message"),
     [
-        (SIZED, Message(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y", b"hello")),
-        (CHUNKED, Message(b"POST /r HTTP/1.1\r\nTransfer-Encoding: chunked", b"hello, 0\r\n\r\nworld")),
-        (BODILESS, Message(b"GET /next HTTP/1.1\r\nhost: a", b"")),
+        (SIZED, (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y", b"hello")),
+        (CHUNKED, (b"POST /r HTTP/1.1\r\nTransfer-Encoding: chunked", b"hello, 0\r\n\r\nworld")),
+        (BODILESS, (b"GET /next HTTP/1.1\r\nhost: a", b"")),
     ],
     ids=["sized", "chunked", "bodiless"],
 )
@@ -44,9 +45,23 @@ def test_messages_in_one_and_in_two_pieces(pair, whole, message):
         peer.sendall(whole[:at])
         assert read(connection, epoll) is None
         peer.sendall(whole[at:])
-        assert read(connection, epoll) == message
+        assert read(connection, epoll)[:2] == message
     peer.sendall(whole)
-    assert read(connection, epoll) == message
+    assert read(connection, epoll)[:2] == message
+
+
+def test_a_message_knows_when_its_mark_was_there(pair):
+    connection, peer, epoll = pair
+    peer.sendall(CHUNKED[:60])
+    assert epoll.poll(10)
+    assert connection.receive(b"hello") is None
+    then = perf_counter_ns()
+    peer.sendall(CHUNKED[60:])
+    assert epoll.poll(10)
+    message = connection.receive(b"hello")
+    assert message.marked < then < message.arrived
+    peer.sendall(SIZED)
+    assert read(connection, epoll).marked == 0
 
 
 def test_a_large_message_is_sent_as_the_other_side_reads(pair):

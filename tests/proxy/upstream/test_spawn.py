@@ -13,7 +13,7 @@ import pytest
 from tests.proxy.upstream.conftest import RAW_APP, python
 from upproxy.proxy.manifest import UnsetVariable, UpstreamOptions, expand
 from upproxy.proxy.upstream import spawn as module
-from upproxy.proxy.upstream.spawn import SpawnError, spawn
+from upproxy.proxy.upstream.spawn import SCHED_BATCH, SpawnError, spawn
 
 
 def handed_on(fd: int) -> bool:
@@ -126,6 +126,13 @@ def test_too_many_open_files_are_an_error_like_any_other(free):
 def test_accepted_connections_do_not_wait_to_send(upstream):
     app = upstream()
     assert app.run(app.text("/nodelay")) == "1"
+
+
+@pytest.mark.skipif(SCHED_BATCH is None, reason="of Linux")
+def test_the_app_does_not_interrupt_the_proxy(upstream):
+    app = upstream()
+    assert os.sched_getscheduler(app.supervisor.pid) == SCHED_BATCH
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_the_listener_is_handed_on_once():

@@ -61,8 +61,9 @@ PARTS = {
     "config": {"proxy"},
     "build": {"config", "proxy"},
     "aws": set(),
-    "deploy": {"config", "build", "aws", "warmer"},
+    "deploy": {"config", "build", "aws", "notifier", "warmer"},
     "observe": {"aws", "config"},
+    "notifier": set(),
     "warmer": set(),
     "local": {"config", "proxy", "warmer"},
 }
@@ -94,7 +95,7 @@ STANDARD = {*sys.stdlib_module_names, "compression"}  # the latter from Python 3
 @pytest.mark.parametrize("module", sorted(FILES))
 def test_foreign_libraries_have_one_home(module):
     homes = {"yaml": "config", "lark": "observe", "aiohttp": "local", "boto3": "aws", "botocore": "aws"}
-    guests = {"botocore": {"warmer"}, "lark": {"local"}}  # what the warmer runs beside, the sandbox's queries
+    guests = {"botocore": {"notifier", "warmer"}, "lark": {"local"}}  # what these run beside, the sandbox's queries
     for imported in FILES[module]:
         root = imported.partition(".")[0]
         if root in homes:
@@ -110,8 +111,9 @@ def test_launchers_import_nothing_of_ours_but_what_lies_beside_them():
             assert not module.startswith("upproxy.") or module.startswith("upproxy.launchers"), f"{name}: {module}"
 
 
-def test_the_warmer_is_one_file_for_a_runtime_that_has_botocore():
-    assert all(one.partition(".")[0] in {*STANDARD, "botocore"} for one in FILES["upproxy.warmer.warmer"])
+@pytest.mark.parametrize("module", ["upproxy.notifier.notifier", "upproxy.warmer.warmer"])
+def test_small_functions_are_one_file_for_a_runtime_that_has_botocore(module):
+    assert all(one.partition(".")[0] in {*STANDARD, "botocore"} for one in FILES[module])
 
 
 BOTTOM = {"lean", "waiting", "messages", "errors", "options", "manifest", "poller", "log", "http1", "vendor"}

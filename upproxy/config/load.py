@@ -55,7 +55,9 @@ class Config:
 
     def resolved(self) -> dict[str, Any]:
         """Return all settings of the stage with their defaults, as plain data under the keys of up.yml."""
-        return {"stage": self.stage, **self.settings.model_dump(mode="json", by_alias=True)}
+        resolved = self.settings.model_dump(mode="json", by_alias=True)
+        resolved["alerts"] = [alert.model_dump(mode="json") for alert in alerts.wanted(self.settings)]
+        return {"stage": self.stage, **resolved}
 
     def manifest(self) -> dict[str, Any]:
         """Return what `upproxy.proxy.manifest` reads, as plain data in a fixed order; references stay unexpanded.

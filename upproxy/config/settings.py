@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 from upproxy.config import alerts, endpoint, middleware, warm
@@ -38,25 +38,13 @@ from upproxy.config.values import (
     Size,
     Statuses,
     Text,
+    Texts,
     UrlPath,
     Variable,
     wrong,
 )
 from upproxy.config.warm import Count, Rate, Warm
 from upproxy.proxy import manifest
-
-
-def _listed(value: Any) -> Any:
-    if not isinstance(value, str | list):
-        raise wrong("expected a text or a list of texts")
-    return [value] if isinstance(value, str) else value
-
-
-Commands = Annotated[
-    list[str],
-    BeforeValidator(_listed),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
 
 
 def _refuse(conflicts: Iterable[tuple[Path, str]]) -> None:
@@ -197,17 +185,17 @@ class Health(HealthCheck):
 class Hooks(Strict):
     """Commands around building and deploying; a text or a list of them."""
 
-    prebuild: Commands = []
+    prebuild: Texts = []
     """Before the build."""
-    build: Commands = []
+    build: Texts = []
     """The app's own build, such as a compiler."""
-    postbuild: Commands = []
+    postbuild: Texts = []
     """After the build."""
-    predeploy: Commands = []
+    predeploy: Texts = []
     """Before the deploy."""
-    postdeploy: Commands = []
+    postdeploy: Texts = []
     """After the deploy."""
-    clean: Commands = []
+    clean: Texts = []
     """At the end, to remove what the build left."""
 
 
@@ -314,8 +302,8 @@ class Settings(Strict):
     """Pieces added to HTML pages."""
     dns: dict[Domain, list[Record]] = {}
     """Zones with their records."""
-    alerts: list[Alert] = []
-    """Alarms on metrics."""
+    alerts: bool | list[Alert] = False
+    """Alarms on metrics; true for those that most apps want."""
     actions: list[Action] = []
     """Whom alarms tell."""
 

@@ -68,10 +68,10 @@ def _gathered(model: type[BaseModel], data: Any, errors: list[ErrorDetails]) -> 
 def _in_data(error: ErrorDetails, data: Any) -> Path:
     """Leave out of pydantic's location what names an alternative or a key rather than a place in the data."""
     path: Path = ()
-    for part in error["loc"]:
+    for left, part in enumerate(error["loc"], 1 - len(error["loc"])):
         if isinstance(part, int) or (isinstance(data, dict) and part in data):
             data = data[part]
-        elif error["type"] != "missing":
+        elif left or error["type"] != "missing":
             continue
         path = (*path, part)
     return path
@@ -133,12 +133,16 @@ def _keys(kind: Any) -> dict[str, Any]:
 
 
 def _inner(kind: Any) -> Any:
-    """Take `Annotated`, and the one model among alternatives, away from around a type."""
+    """Take `Annotated`, and what has something inside among alternatives, away from around a type."""
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     if get_origin(kind) in (Union, types.UnionType):
-        return next((_inner(one) for one in get_args(kind) if _keys(_inner(one))), kind)
+        return next((_inner(one) for one in get_args(kind) if _has_inside(_inner(one))), kind)
     return kind
+
+
+def _has_inside(kind: Any) -> bool:
+    return bool(_keys(kind)) or get_origin(kind) in (dict, list)
 
 
 def _kind_at(kind: Any, path: Path) -> Any:

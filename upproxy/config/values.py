@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from upproxy.proxy.events.fields import TOKEN
@@ -24,7 +24,7 @@ _HOST = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9
 DOMAIN = rf"^{_HOST}$"
 RECORD_NAME = r"^(\*\.)?([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?$"
 CERTIFICATE = r"^arn:[a-z-]+:acm:[a-z0-9-]+:[0-9]{12}:certificate/[a-zA-Z0-9-]+$"
-ACTION = r"^[a-zA-Z0-9_-]{1,64}$"
+ACTION = r"^[a-zA-Z0-9_.-]{1,64}$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 NUMBER = r"^\+[1-9][0-9]{6,14}$"
 METHOD = r"^(\*|[A-Z]+)$"
@@ -50,7 +50,7 @@ EXPECTED = {
     DOMAIN: "a domain name in small letters, such as shop.example",
     RECORD_NAME: "a name in small letters, such as mail.shop.example or *.shop.example",
     CERTIFICATE: "the ARN of a certificate in ACM",
-    ACTION: "a name of letters, digits, hyphens and underscores, at most 64 characters",
+    ACTION: "a name of letters, digits, dots, hyphens and underscores, at most 64 characters",
     EMAIL: "an address, such as team@shop.example",
     NUMBER: "a telephone number with its country, such as +41790000000",
     METHOD: "a method in capitals, or *",
@@ -64,7 +64,7 @@ EXPECTED = {
 }
 """What to say when a pattern is not matched."""
 
-UNSHOWN = ("auth",)
+UNSHOWN = ("actions", "auth")
 """Keys below which no value is shown that is wrong: it may be a secret in a place that is not for it."""
 
 LONGEST_FUNCTION = 64
@@ -102,6 +102,12 @@ def bytes_of(size: int | str) -> int:
 def wrong(sentence: str) -> PydanticCustomError:
     """Make the error of a validator; the sentence is the whole message."""
     return PydanticCustomError("wrong", "{sentence}", {"sentence": sentence})
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, str | list):
+        raise wrong("expected a text or a list of texts")
+    return [value] if isinstance(value, str) else value
 
 
 def _pattern(value: str) -> str:
@@ -147,6 +153,11 @@ def _field_value(value: str) -> str:
 
 
 Text = Annotated[str, WithJsonSchema({"type": ["string", "number", "boolean"]})]
+Texts = Annotated[
+    list[str],
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
 Name = Annotated[str, Field(pattern=NAME)]
 Variable = Annotated[str, Field(pattern=VARIABLE)]
 UrlPath = Annotated[str, Field(pattern=URL_PATH)]

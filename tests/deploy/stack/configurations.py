@@ -40,13 +40,20 @@ alerts:
   - {metric: http.latency, statistic: p95, threshold: 1500, period: 5m, evaluation_periods: 2, action: team,
      description: Slow}
   - {metric: http.latency, statistic: p95, threshold: 5000, action: night-watch}
-  - {metric: lambda.errors, statistic: sum, threshold: 0.5, operator: ">=", missing: breaching, action: chat}
-  - {metric: Orders, namespace: Shop, statistic: sum, threshold: 1, operator: "<", period: 1h, disable: true}
+  - {metric: lambda.errors, statistic: sum, threshold: 0.5, operator: ">=", missing: breaching, action: [chat, team]}
+  - {metric: Orders, namespace: Shop, statistic: sum, threshold: 1, operator: "<", period: 1h, disable: true,
+     action: []}
 actions:
   - {name: team, type: email, emails: [team@shop.example, lead@shop.example]}
   - {name: night-watch, type: sms, numbers: ["+41790000000"]}
-  - {name: chat, type: slack, url: "https://hooks.slack.example/shop"}
+  - {name: chat, type: slack, url: "${SLACK_URL}", channel: "#shop"}
   - {name: unused, type: email, emails: [nobody@shop.example]}
+"""
+DEFAULTS = """
+alerts: true
+actions:
+  - {name: email.team, type: email, emails: [team@shop.example]}
+  - {name: incidents, type: webhook, url: "${INCIDENTS_URL}"}
 """
 FEATURES = {
     "http_api": "endpoint: http_api",
@@ -60,6 +67,7 @@ FEATURES = {
     "warm": WARM,
     "warm_window": WINDOW,
     "alerts": ALERTS,
+    "alerts_by_default": DEFAULTS,
     "all": DOMAIN + DNS + WINDOW + ALERTS + GATEWAYS,
 }
 

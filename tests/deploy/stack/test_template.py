@@ -16,6 +16,7 @@ from tests.deploy.stack.configurations import FEATURES, REGION, configuration, f
 from upproxy.config import load
 from upproxy.deploy.stack import warming
 from upproxy.deploy.stack.template import template
+from upproxy.notifier import notifier
 
 GOLDEN = Path(__file__).parent / "golden"
 WARMING = Path(__file__).parents[3] / "docs" / "warming.md"
@@ -230,9 +231,105 @@ def test_only_actions_that_are_taken_have_topics(tmp_path):
     assert {one["Properties"]["TopicName"] for one in resources(document, "SNS::Topic").values()} == {
         "upproxy-shop-production-team",
         "upproxy-shop-production-night-watch",
+        "upproxy-shop-production-chat",
     }
-    ends = {one["Properties"]["Endpoint"] for one in resources(document, "SNS::Subscription").values()}
-    assert ends == {"team@shop.example", "lead@shop.example", "+41790000000"}
-    for alarm in resources(document, "CloudWatch::Alarm").values():
-        for action in alarm["Properties"].get("AlarmActions", ()):
-            assert action["Ref"] in document["Resources"]
+    ends = [one["Properties"]["Endpoint"] for one in resources(document, "SNS::Subscription").values()]
+    notifier_ = {"Fn::GetAtt": ["Notifier", "Arn"]}
+    assert ends == ["team@shop.example", "lead@shop.example", "+41790000000", notifier_]
+    told = {}
+    for name, alarm in resources(document, "CloudWatch::Alarm").items():
+        properties = alarm["Properties"]
+        topics = [action["Ref"] for action in properties.get("AlarmActions", ())]
+        assert [action["Ref"] for action in properties.get("OKActions", ())] == topics
+        told[name] = [document["Resources"][topic]["Properties"]["TopicName"].split("-", 3)[3] for topic in topics]
+    assert told == {
+        "AlarmHttpLatencyP95Above": ["team"],
+        "AlarmHttpLatencyP95Above2": ["night-watch"],
+        "AlarmLambdaErrorsSumAbove": ["chat", "team"],
+        "AlarmShopOrdersSumBelow": [],
+    }
+
+
+def test_what_is_warmed_never_raises_an_alarm(tmp_path):
+    """Alarms are about the alias, and the warmer invokes the version (tests/warmer holds that)."""
+    document = made(tmp_path, "all")
+    metrics = [one["Properties"] for one in resources(document, "CloudWatch::Alarm").values()]
+    of_lambda = [one["Dimensions"] for one in metrics if one["Namespace"] == "AWS/Lambda"]
+    assert of_lambda == [
+        [
+            {"Name": "FunctionName", "Value": "shop-production"},
+            {"Name": "Resource", "Value": "shop-production:live"},
+        ]
+    ]
+    defaults = resources(made(tmp_path, "alerts_by_default"), "CloudWatch::Alarm").values()
+    assert {json.dumps(one["Properties"]["Dimensions"]) for one in defaults} == {
+        json.dumps(of_lambda[0]),
+        json.dumps([{"Name": "App", "Value": "shop"}, {"Name": "Stage", "Value": "production"}]),
+    }
+
+
+def test_the_defaults_tell_everybody_of_what_lasts(tmp_path):
+    document = made(tmp_path, "alerts_by_default")
+    alarms = [one["Properties"] for one in resources(document, "CloudWatch::Alarm").values()]
+    assert [one["AlarmDescription"].rpartition(": ")[2] for one in alarms] == [
+        "http.5xx > 5 % of requests in 5m, 2 times in a row",
+        "p95 of http.latency > 7500 ms in 5m, 2 times in a row",
+        "sum of lambda.errors >= 3 in 5m",
+        "sum of lambda.throttles >= 3 in 5m",
+    ]
+    assert all(len(one["AlarmActions"]) == 2 for one in alarms)
+    slower = resources(made(tmp_path, FEATURES["alerts_by_default"] + "proxy: {timeout: 4}"), "CloudWatch::Alarm")
+    assert slower["AlarmHttpLatencyP95Above"]["Properties"]["Threshold"] == 2000
+
+
+def test_the_notifier_is_there_for_those_alone_whom_sns_cannot_tell(tmp_path):
+    assert "Notifier" in made(tmp_path, "alerts")["Resources"]
+    mails = "alerts: true\nactions: [{name: team, type: email, emails: [team@shop.example]}]"
+    assert "Notifier" not in made(tmp_path, mails)["Resources"]
+    assert "Notifier" not in made(tmp_path, FEATURES["alerts"].replace("[chat, team]", "team"))["Resources"]
+
+
+def test_only_its_topics_may_invoke_the_notifier(tmp_path):
+    document = made(tmp_path, "alerts")
+    [permission] = resources(document, "Lambda::Permission").values()
+    assert permission["Properties"]["Principal"] == "sns.amazonaws.com"
+    topic = permission["Properties"]["SourceArn"]["Ref"]
+    assert document["Resources"][topic]["Properties"]["TopicName"] == "upproxy-shop-production-chat"
+
+
+def test_the_notifier_may_read_the_addresses_alone(tmp_path):
+    roles = resources(made(tmp_path, "alerts"), "IAM::Role")
+    [policy] = roles["NotifierRole"]["Properties"]["Policies"]
+    logging, reading = policy["PolicyDocument"]["Statement"]
+    assert logging["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    arn = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/upproxy/shop/production/SLACK_URL"
+    assert reading == {"Effect": "Allow", "Action": ["ssm:GetParameter"], "Resource": [{"Fn::Sub": arn}]}
+    [retention] = [
+        one["Properties"]["RetentionInDays"]
+        for one in resources(made(tmp_path, "alerts"), "Logs::LogGroup").values()
+        if one["Properties"]["LogGroupName"] == "/aws/lambda/upproxy-shop-production-notifier"
+    ]
+    assert retention == 30
+
+
+def test_the_notifier_in_the_template_knows_whom_to_tell(tmp_path):
+    [function] = resources(made(tmp_path, "alerts"), "Lambda::Function").values()
+    properties = function["Properties"]
+    assert json.loads(properties["Environment"]["Variables"][notifier.CONFIGURATION]) == {
+        "app": "shop",
+        "stage": "production",
+        "actions": {
+            "upproxy-shop-production-chat": {
+                "name": "chat",
+                "type": "slack",
+                "parameter": "/upproxy/shop/production/SLACK_URL",
+                "channel": "#shop",
+            }
+        },
+    }
+    (tmp_path / "index.py").write_text(properties["Code"]["ZipFile"])
+    script = "import sys, index; print(callable(index.handler), 'botocore' in sys.modules, 'upproxy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "True False False\n"

@@ -46,7 +46,7 @@ def parts(config: Config, names: Names, facts: Facts) -> Iterator[Part]:
     yield domain.records(config, facts)
     if (wanted := warming(settings)) is not None:
         yield warmers.warmer_of(config, names, facts, wanted)
-    yield alarms.alarms(config, names)
+    yield alarms.alarms(config, names, facts)
 
 
 def assembled(found: Iterable[Part], tags: Mapping[str, str]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ from upproxy.local.sandbox.lambda_api import LambdaApi
 from upproxy.local.sandbox.live_tail import LiveTail
 from upproxy.local.sandbox.logs import Logs
 from upproxy.local.sandbox.moto import Moto
+from upproxy.local.sandbox.notifications import SERVICES, Notifications
 from upproxy.local.sandbox.schedules import Schedules
 from upproxy.local.sandbox.urls import Urls
 from upproxy.local.watchdog import Watchdog
@@ -159,7 +160,16 @@ class Sandbox:
             self._moto.backend, self.functions, self._invocations, clock=Clock(options.speed), log=options.log
         )
         ends.push_async_callback(self._schedules.close)
-        engine = Engine(lambda region: Services(self._sent, region), self._apis.address)
+        self._notifications = Notifications(
+            self._moto.backend,
+            self.functions,
+            self._invocations,
+            services=self._services,
+            back=options.delays.alarm,
+            log=options.log,
+        )
+        ends.push_async_callback(self._notifications.close)
+        engine = Engine(self._services, self._apis.address)
         self._cloudformation = CloudFormation(engine, self._fetch)
         ends.push_async_callback(self._cloudformation.close)
         await runner.setup()
@@ -255,14 +265,19 @@ class Sandbox:
         answer = await self._moto.call(method, target, headers, body)
         if service == "scheduler":
             self._schedules.seen(region)
+        elif service in SERVICES:
+            self._notifications.seen(service, region)
         if service == "logs" and operation == "PutLogEvents" and answer.status == HTTPStatus.OK:
             self._ingestion.seen(region, body)
         return await self._apis.seen(region, method, path, answer) if service == "apigateway" else answer
 
+    def _services(self, region: str) -> Services:
+        return Services(self._sent, region)
+
     async def _sent(
         self, service: str, region: str, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> Answer:
-        """Have a service answer CloudFormation. Raises ApiError."""
+        """Have a service answer another one of AWS. Raises ApiError."""
         scope = f"{self.key}/{datetime.now(UTC):%Y%m%d}/{region}/{service}/aws4_request"
         signed = CIMultiDict(headers)
         signed["Authorization"] = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"

@@ -176,6 +176,11 @@ class Subscription(Replaced):
     async def create(self, services: Services, properties: Document, name: str) -> Made:  # noqa: ARG002
         """Make one."""
         wanted = {key: one for key, one in properties.items() if key in ("TopicArn", "Protocol", "Endpoint")}
+        attributes = {key: one for key, one in properties.items() if key not in wanted}
+        entries = [
+            {"key": key, "value": one if isinstance(one, str) else json.dumps(one)} for key, one in attributes.items()
+        ]
+        wanted["Attributes"] = {"entry": {str(at): entry for at, entry in enumerate(entries, 1)}}
         found = _SUBSCRIPTION.search(await services.query(*_SNS, "Subscribe", wanted))
         return Made(found[1] if found else "", {})
 

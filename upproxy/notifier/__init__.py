@@ -1,0 +1,1 @@
+"""The function that tells Slack and webhooks of alarms."""

@@ -176,6 +176,16 @@ def test_what_up_yml_makes_of_them(env, project):
     assert b"up.yml refers to ${EF}, which is not set in eu-central-1: the app would not start" in done.stderr
 
 
+def test_addresses_of_alerts(env, project):
+    action = '{name: chat, type: slack, url: "${SLACK_URL}"}'
+    (project / "up.yml").write_text(f"name: shop\nregions: [{REGION}]\nalerts: true\nactions: [{action}]\n")
+    said = b"`actions` refer to ${SLACK_URL}, which is not set in eu-central-1: alarms would tell nobody there"
+    assert said in env().stderr
+    done = env("add", "SLACK_URL", given=SECRET.encode())
+    assert b"alerts go there from now on; the app does not have it" in done.stderr
+    assert said not in env().stderr
+
+
 # --- In a terminal
 
 

@@ -29,6 +29,8 @@ proxy: {{command: exec python3 app.py}}
 environment: {{KEY: "x-${{API_KEY}}"}}
 lambda: {{concurrency: 20}}
 warm: {{count: 1}}
+alerts: true
+actions: [{{name: team, type: email, emails: [team@shop.example]}}]
 """
 
 
@@ -96,11 +98,14 @@ def test_every_call_of_a_stage_is_allowed(sandbox, project, monkeypatch, capfdbi
         run("prune", "--yes")
         run("stack", "apply", "--yes")
         run("stack", "status")
+        run("alerts")
+        run("alerts", "test")
     assert refused(allowing(), needs) == []
     done = {need.action for need in needs}
     assert {
         "lambda:CreateFunction", "lambda:UpdateAlias", "lambda:CreateFunctionUrlConfig", "iam:PassRole",
-        "ssm:GetParametersByPath", "cloudformation:CreateChangeSet",
+        "ssm:GetParametersByPath", "cloudformation:CreateChangeSet", "cloudwatch:SetAlarmState",
+        "sns:ListSubscriptionsByTopic",
     } <= done  # fmt: skip
 
     (project / "up.yml").write_text(UP_YML.replace("warm: {count: 1}", "endpoint: http_api"))

@@ -160,7 +160,11 @@ def _acm(operation, parameters, arns):
 
 
 def _cloudwatch(operation, parameters, arns):
-    yield ANY
+    alarms = parameters.get("AlarmNames") or [name for name in [parameters.get("AlarmName")] if name]
+    for name in alarms:
+        yield arns.of("cloudwatch", f"alarm:{name}")
+    if not alarms:  # metrics know no resources
+        yield ANY
 
 
 def _route53(operation, parameters, arns):
@@ -179,9 +183,14 @@ def _apigateway(operation, parameters, arns):
     yield f"arn:aws:apigateway:{arns.region}::{path}"
 
 
+def _sns(operation, parameters, arns):
+    yield parameters["TopicArn"]
+
+
 RESOURCES = {
     "acm": _acm, "apigateway": _apigateway, "cloudformation": _cloudformation, "cloudwatch": _cloudwatch, "iam": _iam,
-    "lambda": _lambda, "logs": _logs, "route53": _route53, "s3": _s3, "scheduler": _scheduler, "ssm": _ssm,
+    "lambda": _lambda, "logs": _logs, "route53": _route53, "s3": _s3, "scheduler": _scheduler, "sns": _sns,
+    "ssm": _ssm,
 }  # fmt: skip
 
 
@@ -254,9 +263,10 @@ def asked_by(kind: str) -> set[str]:
 # --- What our modules call
 
 SERVICES = {
-    "artefacts": "s3", "certificates": "acm", "functions": "lambda", "gateways": "apigateway", "identity": "iam",
-    "insights": "logs", "log_events": "logs", "log_groups": "logs", "metrics": "cloudwatch", "parameters": "ssm",
-    "roles": "iam", "schedules": "scheduler", "stacks": "cloudformation", "zones": "route53",
+    "alarms": "cloudwatch", "artefacts": "s3", "certificates": "acm", "functions": "lambda", "gateways": "apigateway",
+    "identity": "iam", "insights": "logs", "log_events": "logs", "log_groups": "logs", "metrics": "cloudwatch",
+    "parameters": "ssm", "roles": "iam", "schedules": "scheduler", "stacks": "cloudformation", "topics": "sns",
+    "zones": "route53",
 }  # fmt: skip
 CALL_NOTHING = {"__init__", "actions", "errors", "session", "waiting"}
 

@@ -23,8 +23,11 @@ from upproxy.deploy.environment import (
     concealing,
     covered,
     fingerprint,
+    of_alerts,
+    of_app,
     of_function,
     unset,
+    untold,
 )
 from upproxy.deploy.errors import NotOurs
 from upproxy.deploy.names import Names
@@ -254,6 +257,25 @@ def test_what_up_yml_refers_to_and_nobody_set():
     )
     assert unset(settings, ["API_KEY"]) == ["DB_URL", "JWT_SECRET"]
     assert unset(settings, ["API_KEY", "DB_URL", "JWT_SECRET", "MORE"]) == []
+
+
+def test_addresses_of_alerts_are_for_the_notifier_alone():
+    settings = settings_of(
+        alerts=True,
+        actions=[
+            {"name": "chat", "type": "slack", "url": "${SLACK_URL}"},
+            {"name": "hook", "type": "webhook", "url": "${BOTH_URL}"},
+        ],
+        environment={"HOOK": "${BOTH_URL}"},
+    )
+    moment = datetime(2026, 9, 26, tzinfo=UTC)
+    there = [Variable(name, 1, moment, "x") for name in ("AB", "BOTH_URL", "SLACK_URL")]
+    assert [one.name for one in of_app(settings, there)] == ["AB", "BOTH_URL"]
+    assert of_alerts(settings) == untold(settings, []) == ["SLACK_URL"]
+    assert unset(settings, []) == ["BOTH_URL"]
+    assert untold(settings, ["SLACK_URL"]) == []
+    silent = settings.model_copy(update={"alerts": False})
+    assert (of_alerts(silent), untold(silent, [])) == (["SLACK_URL"], [])
 
 
 def test_what_up_yml_gives_another_value():

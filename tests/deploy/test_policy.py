@@ -51,6 +51,7 @@ FEATURES = {
     "dns": "dns: {shop.example: [{name: mail.shop.example, type: MX, value: [10 mx.example]}]}",
     "warm": "warm: {count: 3}",
     "alerts": "alerts: [{metric: http.latency, statistic: p95, threshold: 1500}]",
+    "notifier": "alerts: true\nactions: [{name: chat, type: slack, url: '${SLACK_URL}'}]",
 }
 
 
@@ -133,7 +134,7 @@ def test_everything_is_of_this_app_stage_account_and_region(of):
                 assert resource.startswith(f"upproxy-{ACCOUNT}-{REGION}")
                 assert resource.endswith(("/shop-staging/*", REGION))
             elif service not in ("acm", "route53", "apigateway") and feature != "own role" and "GatewayRole" not in sid:
-                assert re.search(rf"shop[-/]staging(-?[*]|[:/]|$|-(warmer|schedule)-{REGION}$)", resource), arn
+                assert re.search(rf"shop[-/]staging(-?[*]|[:/]|$|-(warmer|notifier|schedule)-{REGION}$)", resource), arn
 
 
 def test_what_is_not_configured_is_not_allowed(of):
@@ -162,7 +163,7 @@ def test_what_is_not_configured_is_not_allowed(of):
 @pytest.mark.parametrize("feature", FEATURES)
 def test_a_stack_is_there_for_what_the_release_path_cannot_make(of, feature, tmp_path):
     of(feature)
-    wants = feature in ("http_api", "rest_api", "domain", "own certificate", "dns", "warm", "alerts")
+    wants = feature in ("http_api", "rest_api", "domain", "own certificate", "dns", "warm", "alerts", "notifier")
     assert needs_stack(config.load(str(tmp_path), "staging").settings) is wants
 
 

@@ -28,13 +28,14 @@ REASON = (
 class Receiver(ThreadingHTTPServer):
     """Keeps what is posted. `answers` are the statuses, with header fields, of the next answers; 200 after them.
 
-    None for an answer keeps the client waiting until `close`.
+    None for an answer keeps the client waiting until `close`. `came` is notified of each.
     """
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers = []
         self.posted = []
+        self.came = threading.Condition()
         self.over = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.02,))
         self._thread.start()
@@ -58,7 +59,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.posted.append((self.path, self.headers["Content-Type"], json.loads(body)))
+        with self.server.came:
+            self.server.posted.append((self.path, self.headers["Content-Type"], json.loads(body)))
+            self.server.came.notify_all()
         answer = self.server.answers.pop(0) if self.server.answers else (200, {})
         if answer is None:
             self.server.over.wait(60)

@@ -106,7 +106,8 @@ _CODES: dict[type[AwsError], str] = {
         TooManyBuckets""",
     NotFound: """
         404 ChangeSetNotFound InvalidResourceId NoSuchBucket NoSuchEntity NoSuchHostedZone NoSuchKey NoSuchTagSet
-        NotFoundException ParameterNotFound ProvisionedConcurrencyConfigNotFoundException ResourceNotFoundException""",
+        NotFound NotFoundException ParameterNotFound ProvisionedConcurrencyConfigNotFoundException ResourceNotFound
+        ResourceNotFoundException""",
     InvalidRequest: """
         InvalidParameterValueException InvalidRequestContentException MalformedPolicyDocument ValidationError
         ValidationException""",

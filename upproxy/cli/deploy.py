@@ -63,7 +63,7 @@ def release(call: Call, stage: Stage, target: Target, code: Code, commit: Commit
     """Bring code to a stage, and tell of it. Raises AwsError, DeployError and VariableError."""
     from upproxy.cli.stack import apply
     from upproxy.deploy import address, wanted
-    from upproxy.deploy.environment import Variables, unset
+    from upproxy.deploy.environment import Variables, unset, untold
     from upproxy.deploy.release import Deploy
     from upproxy.deploy.stack.stack import Stack
     from upproxy.deploy.together import in_all
@@ -84,7 +84,8 @@ def release(call: Call, stage: Stage, target: Target, code: Code, commit: Commit
     if dry_run:
         _show(output, deploy.changes, stale)
         return
-    for name in unset(stage.config.settings, (one.name for one in next(iter(secrets.values())))):
+    there = {one.name for one in next(iter(secrets.values()))}
+    for name in (*unset(stage.config.settings, there), *untold(stage.config.settings, there)):
         output.warn(
             f"up.yml refers to ${{{name}}}, which is no variable of the stage: `upproxy env add {name}` makes it"
         )

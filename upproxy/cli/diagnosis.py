@@ -234,7 +234,8 @@ def _concurrency(limit: Mapping[str, Any], region: str, settings: StageSettings)
 def _variables(session: Session, region: str, found: Config) -> Iterator[Finding]:
     try:
         there = Variables(session, region, Names(found.name, found.stage)).values()
-        size = environment.size(environment.of_function(there, "0" * 64))
+        own = environment.of_app(found.settings, there)
+        size = environment.size(environment.of_function(own, "0" * 64))
     except (AwsError, VariableError) as error:
         yield _failed("variables", error)
         return
@@ -242,6 +243,9 @@ def _variables(session: Session, region: str, found: Config) -> Iterator[Finding
     for name in environment.unset(found.settings, [one.name for one in there]):
         message = f"up.yml refers to ${{{name}}}, which is not set in {region}: the app would not start"
         yield Finding("variables", PROBLEM, message, f"`upproxy env add {name} -s {found.stage}`", status=2)
+    for name in environment.untold(found.settings, [one.name for one in there]):
+        message = f"`actions` refer to ${{{name}}}, which is not set in {region}: alarms would tell nobody there"
+        yield Finding("variables", WARNING, message, f"`upproxy env add {name} -s {found.stage}`")
 
 
 def _stack(session: Session, region: str, found: Config, *, leads: bool) -> Iterator[Finding]:

@@ -76,7 +76,7 @@ def _add(call: Call, words: tuple[str, ...]) -> None:
         )
 
     # Not at the top: the help of this command should not wait for boto3.
-    from upproxy.deploy.environment import check_name, covered
+    from upproxy.deploy.environment import check_name, covered, of_alerts
 
     output = call.output
     check_name(name)
@@ -91,7 +91,10 @@ def _add(call: Call, words: tuple[str, ...]) -> None:
         output.document({"app": stage.config.name, "stage": stage.config.stage, "variables": added})
     for one in added:
         output.note(f"kept {name} of {stage.names.function} in {one['region']}: version {one['version']}")
-    output.note(f"the app has it after `upproxy deploy {stage.config.stage}`")
+    if name in of_alerts(stage.config.settings):
+        output.note("alerts go there from now on; the app does not have it")
+    else:
+        output.note(f"the app has it after `upproxy deploy {stage.config.stage}`")
     for covering in covered(stage.config.settings, [name]):
         output.warn(_COVERED.format(covering))
 
@@ -186,7 +189,7 @@ def _missing(stage: Stage, names: list[str]) -> CommandError:
 
 def _warn(call: Call, stage: Stage, found: dict[str, list[Variable]]) -> None:
     """Tell of variables that are wanted and not there, and of those that are there and of no use."""
-    from upproxy.deploy.environment import covered, unset
+    from upproxy.deploy.environment import covered, unset, untold
 
     settings = stage.config.settings
     wanted = {variable.name for variables in found.values() for variable in variables}
@@ -196,5 +199,9 @@ def _warn(call: Call, stage: Stage, found: dict[str, list[Variable]]) -> None:
         names = {variable.name for variable in variables}
         for name in unset(settings, names):
             call.output.warn(f"up.yml refers to ${{{name}}}, which is not set in {region}: the app would not start")
-        for name in sorted(wanted - names - set(unset(settings, names))):
+        for name in untold(settings, names):
+            call.output.warn(
+                f"`actions` refer to ${{{name}}}, which is not set in {region}: alarms would tell nobody there"
+            )
+        for name in sorted(wanted - names - {*unset(settings, names), *untold(settings, names)}):
             call.output.warn(f"{name} is not set in {region}, but in other regions")

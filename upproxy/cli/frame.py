@@ -22,6 +22,7 @@ from upproxy.cli.errors import INTERRUPTED, CommandError, UsageError, known
 from upproxy.cli.output import Output
 
 COMMANDS = {
+    "alerts": ("upproxy.cli.alerts", "List the alarms of a stage and whom they tell, or test them."),
     "auth": ("upproxy.cli.auth", "Hash a password for up.yml."),
     "build": ("upproxy.cli.build", "Build the zip that Lambda runs, or the files of an image."),
     "completion": ("upproxy.cli.completion", "Print what completes this command in your shell."),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -174,9 +174,9 @@ def topic(action: str) -> str:
     return action.replace(".", "-")
 
 
-def variables(settings: Settings) -> list[str]:
+def variables(actions: Iterable[Action]) -> set[str]:
     """Return the names of the variables that have the addresses of actions."""
-    return sorted({variable(action.url) for action in settings.actions if action.url})
+    return {variable(action.url) for action in actions if action.url}
 
 
 def variable(url: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from upproxy.aws.errors import AccessDenied, AwsError
 from upproxy.aws.parameters import MOST_BYTES, Parameters
 from upproxy.aws.session import Session
+from upproxy.config import alerts
 from upproxy.config.masking import MASK
 from upproxy.config.middleware import private, references
 from upproxy.config.settings import StageSettings
@@ -196,9 +197,29 @@ def check_value(name: str, value: str) -> None:
 
 
 def unset(settings: StageSettings, names: Iterable[str]) -> list[str]:
-    """Return what up.yml refers to as `${NAME}` that is neither among the variables nor set by AWS or upproxy."""
-    wanted = {name for value in settings.environment.values() for name in references(value)} | set(private(settings))
-    return sorted(name for name in wanted.difference(names, _FROM_LAMBDA) if not _RESERVED.fullmatch(name))
+    """Return what the app or its proxy needs, by `${NAME}` in up.yml, and is no variable, nor set by AWS or upproxy."""
+    wanted = _referred(settings).difference(names, _FROM_LAMBDA)
+    return sorted(name for name in wanted if not _RESERVED.fullmatch(name))
+
+
+def of_alerts(settings: StageSettings) -> list[str]:
+    """Return what `actions` alone refer to. The notifier reads these variables itself, and the function has none."""
+    return sorted(alerts.variables(settings.actions) - _referred(settings))
+
+
+def untold(settings: StageSettings, names: Iterable[str]) -> list[str]:
+    """Return what the actions of alerts need, and nothing else does, and is not among the variables."""
+    return sorted(alerts.variables(alerts.taken(settings)) - _referred(settings) - set(names))
+
+
+def of_app(settings: StageSettings, variables: Iterable[Variable]) -> list[Variable]:
+    """Return the variables that the function has."""
+    others = of_alerts(settings)
+    return [variable for variable in variables if variable.name not in others]
+
+
+def _referred(settings: StageSettings) -> set[str]:
+    return {name for value in settings.environment.values() for name in references(value)} | set(private(settings))
 
 
 def covered(settings: StageSettings, names: Iterable[str]) -> list[str]:

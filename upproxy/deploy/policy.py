@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from upproxy.config import Config
+from upproxy.config.alerts import taken
 from upproxy.config.settings import StageSettings
 from upproxy.config.warm import warming
 from upproxy.deploy.names import APP_TAG, STAGE_TAG, Names, bucket
@@ -48,7 +49,7 @@ _STACK = "CreateChangeSet DescribeChangeSet DescribeStackResources ExecuteChange
 _GATEWAY = "DELETE GET PATCH POST PUT"
 _GATEWAY_DOMAIN = "AddCertificateToDomain RemoveCertificateFromDomain"
 _SCHEDULE = "CreateSchedule DeleteSchedule GetSchedule UpdateSchedule"
-_ALARM = "DeleteAlarms DescribeAlarms ListTagsForResource PutMetricAlarm TagResource UntagResource"
+_ALARM = "DeleteAlarms DescribeAlarms ListTagsForResource PutMetricAlarm SetAlarmState TagResource UntagResource"
 _TOPIC = """
     CreateTopic DeleteTopic GetDataProtectionPolicy GetSubscriptionAttributes GetTopicAttributes
     ListSubscriptionsByTopic ListTagsForResource SetSubscriptionAttributes SetTopicAttributes Subscribe TagResource
@@ -116,9 +117,9 @@ class _Place:
         """Return the ARN of a role."""
         return f"arn:{self._account.partition}:iam::{self._account.number}:role/{name}"
 
-    def warmer_roles(self) -> list[str]:
-        """Return the ARNs of what the warmer and its schedules assume, which are of each region, as roles are not."""
-        names = [f"{purpose}-{region}" for region in self._regions for purpose in ("warmer", "schedule")]
+    def sidecar_roles(self, purposes: Sequence[str]) -> list[str]:
+        """Return the ARNs of what our small functions assume, which are of each region, as roles are not."""
+        names = [f"{purpose}-{region}" for region in self._regions for purpose in purposes]
         return [self.role(self.names.role_of(name)) for name in names]
 
     def objects(self, path: str) -> list[str]:
@@ -133,24 +134,25 @@ class _Place:
 
 def _release(settings: StageSettings, here: _Place) -> Iterator[Statement]:
     lambda_, names, warms = settings.lambda_, here.names, bool(warming(settings))
+    purposes = [*(("warmer", "schedule") if warms else ()), *(("notifier",) if _notifies(settings) else ())]
     functions = [_FUNCTION]
     functions += [_URL] if not _has_gateway(settings) else []
-    functions += ["PutFunctionConcurrency"] if lambda_.concurrency is not None or warms else []
+    functions += ["PutFunctionConcurrency"] if lambda_.concurrency is not None or purposes else []
     functions += ["PutProvisionedConcurrencyConfig"] if lambda_.provisioned else []
-    functions += ["GetFunctionConcurrency", "UntagResource"] if warms else []
+    functions += ["GetFunctionConcurrency", "UntagResource"] if purposes else []
     resources = [f"function:{names.function}", f"function:{names.function}:*"]
-    resources += [f"function:{here.beside}"] if warms else []
+    resources += [f"function:{here.beside}"] if purposes else []
     yield _allow("Functions", {"lambda": " ".join(functions)}, here.each("lambda", *resources))
 
-    warmers = here.warmer_roles() if warms else []
-    if roles := [*([] if lambda_.role else [here.role(names.role)]), *warmers]:
-        yield _allow("Roles", {"iam": f"{_ROLE} {_STACK_ROLE}" if warms else _ROLE}, roles)
+    sidecars = here.sidecar_roles(purposes)
+    if roles := [*([] if lambda_.role else [here.role(names.role)]), *sidecars]:
+        yield _allow("Roles", {"iam": f"{_ROLE} {_STACK_ROLE}" if sidecars else _ROLE}, roles)
     services = ["lambda.amazonaws.com", *(["scheduler.amazonaws.com"] if warms else [])]
-    passed = [lambda_.role or here.role(names.role), *warmers]
+    passed = [lambda_.role or here.role(names.role), *sidecars]
     yield _allow("PassRoles", {"iam": "PassRole"}, passed, {"StringEquals": {"iam:PassedToService": services}})
 
     groups = [names.log_group]
-    groups += [f"/aws/lambda/{here.beside}"] if warms else []
+    groups += [f"/aws/lambda/{here.beside}"] if purposes else []
     groups += [names.gateway_log_group] if _has_gateway(settings) else []
     # Of the two ARNs that a group has some actions know the one, some the other.
     logs = [f"log-group:{group}{end}" for group in groups for end in ("", ":*")]
@@ -224,6 +226,10 @@ def _records(settings: StageSettings, here: _Place) -> Iterator[Statement]:
     ours = {"ForAllValues:StringLike": {_RECORDS: sorted(names)}}
     yield _allow("Records", {"route53": "ChangeResourceRecordSets"}, zones, ours)
     yield _allow("Changes", {"route53": "GetChange"}, [here.unplaced("route53", "change/*")])
+
+
+def _notifies(settings: StageSettings) -> bool:
+    return any(action.url for action in taken(settings))
 
 
 def _has_gateway(settings: StageSettings) -> bool:

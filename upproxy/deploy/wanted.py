@@ -78,9 +78,10 @@ class Wanted:
 def of(config: Config, target: Target, account: Account, secrets: Sequence[Variable]) -> Wanted:
     """Return what a configuration asks for in an account. `secrets` are the stage's variables, with their values.
 
-    Raises VariableError for those that Lambda does not take.
+    Those that only alerts need are left out. Raises VariableError for those that Lambda does not take.
     """
     settings = config.settings
+    secrets = environment.of_app(settings, secrets)
     lambda_ = settings.lambda_
     names = Names(config.name, config.stage)
     function: dict[str, Any] = {

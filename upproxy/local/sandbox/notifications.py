@@ -59,8 +59,11 @@ class Notifications:
         """Look at what a call may have changed: subscriptions that there are now, and alarms in another state."""
         if service == "sns":
             for subscription in self._backend("sns", region).subscriptions.values():
+                if policy := subscription.attributes.get("FilterPolicy"):
+                    scope = subscription.attributes.get("FilterPolicyScope")
+                    subscription._filter_policy_matcher = _Filter(json.loads(policy), scope)  # noqa: SLF001
                 if subscription.protocol == "lambda":
-                    subscription.publish = partial(self._publish, subscription)  # in place of moto's, for this one
+                    subscription.publish = partial(self._publish, subscription)
             return
         for alarm in self._backend("cloudwatch", region).alarms.values():
             known, before = self._states.get(alarm.alarm_arn, (None, ""))
@@ -102,8 +105,8 @@ class Notifications:
     ) -> None:
         """Take a message from moto, in one of its threads, if the subscription's filter lets it through."""
         attributes = message_attributes or {}
-        policy = json.loads(subscription.attributes.get("FilterPolicy") or "{}")
-        if _passes(policy, subscription.attributes.get("FilterPolicyScope"), attributes, message):
+        filter_ = subscription._filter_policy_matcher  # noqa: SLF001
+        if filter_ is None or filter_.matches(attributes, message):
             event = _event(subscription, message, message_id, subject, attributes)
             self._loop.call_soon_threadsafe(self._invoke, subscription, event)
 
@@ -127,14 +130,18 @@ class Notifications:
         task.add_done_callback(self._tasks.discard)
 
 
-def _passes(policy: dict[str, Any], scope: str | None, attributes: dict[str, Any], message: str) -> bool:
-    """Whether a filter lets a message through. moto knows `$or` of attributes, and not of a message's body."""
-    from moto.sns.utils import FilterPolicyMatcher
+class _Filter:
+    """Which messages a subscription takes. moto knows `$or` of attributes, and fails for that of a message's body."""
 
-    if "$or" in policy:
+    def __init__(self, policy: dict[str, Any], scope: str | None) -> None:
+        from moto.sns.utils import FilterPolicyMatcher
+
         rest = {key: rules for key, rules in policy.items() if key != "$or"}
-        return any(_passes({**rest, **one}, scope, attributes, message) for one in policy["$or"])
-    return bool(FilterPolicyMatcher(policy, scope).matches(attributes, message))
+        self._either = [FilterPolicyMatcher({**rest, **one}, scope) for one in policy.get("$or", [{}])]
+
+    def matches(self, attributes: dict[str, Any] | None, message: str) -> bool:
+        """Whether a message is taken."""
+        return any(one.matches(attributes, message) for one in self._either)
 
 
 def _message(alarm: Any, before: str, state: str, region: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def test_a_stage_alone(tmp_path):
 
 @pytest.mark.parametrize(
     ("said", "names"),
-    [("", ["team", "chat"]), (", action: chat", ["chat"]), (", action: [chat, team]", ["chat", "team"]),
+    [("", ["team", "chat"]), (", action: chat", ["chat"]), (", action: [chat, team, chat]", ["chat", "team"]),
      (", action: []", [])],
 )  # fmt: skip
 def test_which_actions_an_alert_takes(tmp_path, said, names):

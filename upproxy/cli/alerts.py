@@ -109,14 +109,14 @@ def _looked(stage: Stage) -> list[_Region]:
     def look(region: str) -> _Region:
         seen = alarms.seen(stage.session, region, names.stack)
         actions = {arn: known.get(arn.rpartition(":")[2]) for arn in seen.topics}
-        set_: set[str] = set()
+        variables: set[str] = set()
         if any(action is not None and action.url for action in actions.values()):
-            set_ = {one.name for one in Variables(stage.session, region, names).listed()}
+            variables = {one.name for one in Variables(stage.session, region, names).listed()}
         return _Region(
             region,
             seen,
             {arn: action.name if action else arn.rpartition(":")[2] for arn, action in actions.items()},
-            {arn: tuple(_whom(action, seen.topics[arn], set_)) for arn, action in actions.items()},
+            {arn: tuple(_whom(action, seen.topics[arn], variables)) for arn, action in actions.items()},
         )
 
     return list(in_all(stage.regions, look).values())
@@ -154,7 +154,7 @@ def _chosen(stage: Stage, region: _Region, names: Sequence[str]) -> list[Alarm]:
             hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
             raise UsageError(f"there is no alert or action {name} in {region.name}", hint=hint)
     wanted = [topics[name] for name in names if name in topics] if names else list(region.seen.topics)
-    found = list(dict.fromkeys([*(alarms[name] for name in names if name in alarms)]))
+    found = list(dict.fromkeys(alarms[name] for name in names if name in alarms))
     for alarm in found:
         if not can_be_tested(alarm):
             raise CommandError(f"{_short(stage, alarm)} cannot be tested in {region.name}: {_why_not(alarm)}")

@@ -118,7 +118,10 @@ def wanted(settings: Settings) -> list[Alert]:
     if isinstance(alerts, bool):
         alerts = _defaults(settings.proxy.timeout) if alerts else []
     every = [action.name for action in settings.actions]
-    return [alert.model_copy(update={"action": every if alert.action is None else alert.action}) for alert in alerts]
+    return [
+        alert.model_copy(update={"action": every if alert.action is None else list(dict.fromkeys(alert.action))})
+        for alert in alerts
+    ]
 
 
 def _defaults(timeout: float) -> list[Alert]:
@@ -211,6 +214,9 @@ def conflicts(settings: Settings) -> Iterator[tuple[Path, str]]:
         needed = _NEEDED[action.type]
         if not getattr(action, needed):
             yield ("actions", at, "type"), f"expected `{needed}` beside it, which {action.type} needs"
+        for other in sorted({*_NEEDED.values()} - {needed}):
+            if getattr(action, other):
+                yield ("actions", at, other), f"expected an action of its own, since {action.type} takes `{needed}`"
     every = [action.name for action in settings.actions]
     for at, alert in enumerate(wanted(settings)):
         for path, said in _conflicts(alert, every):

@@ -570,12 +570,9 @@ def test_a_flood_does_not_outlive_the_deadline(loop, serve, head):
         outcome(loop, main())
 
 
-def test_a_megabyte_of_one_byte_chunks(in_place, serve):
-    assert answered(in_place, serve, CHUNKED + b"1\r\nx\r\n" * 1_000_000 + b"0\r\n\r\n") == (
-        200,
-        b"x" * 1_000_000,
-        False,
-    )
+def test_many_one_byte_chunks(in_place, serve):
+    count = 250_000
+    assert answered(in_place, serve, CHUNKED + b"1\r\nx\r\n" * count + b"0\r\n\r\n") == (200, b"x" * count, False)
 
 
 # --- connecting and giving up -----------------------------------------------------------------------------------------

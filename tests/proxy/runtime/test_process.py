@@ -389,12 +389,13 @@ def test_app_killed_in_the_middle_of_a_request(start: Starter) -> None:
     one.lines.wait_for(message="the app was ended by signal 9")
 
 
-def test_a_hundred_kills_under_load(start: Starter) -> None:
+@pytest.mark.parametrize("kills", [25, pytest.param(100, marks=pytest.mark.soak)])
+def test_kills_under_load(start: Starter, kills: int) -> None:
     one = start(slots=4)
     payload(one.invoke(http("/echo")))
     proxy = one.instance.pid
     descriptors = len(os.listdir(f"/proc/{proxy}/fd"))
-    for _ in range(100):
+    for _ in range(kills):
         assert payload(one.invoke(http("/echo")))["statusCode"] == 200  # each app has served a request
         statuses = [
             payload(reply)["statusCode"] for reply in one.invoke_all([http("/kill"), *[http("/slow?ms=1")] * 3])

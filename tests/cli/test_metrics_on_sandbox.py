@@ -37,7 +37,8 @@ def test_requests_and_what_the_warmer_has_done(sandbox, tmp_path):
     assert figures["billed_ms"] > figures["init_ms"] > 0
     assert 10 * 1_048_576 < figures["memory_used_max_bytes"] < region["memory_bytes"]
     assert all(figure["before"] is None for figure in region["figures"].values())
-    assert all(part["period_usd"] > 0 for part in region["cost"].values())
+    # The warmer itself ticks when its schedule says so, which may be after all this.
+    assert all(part["period_usd"] > 0 for name, part in region["cost"].items() if name != "warmer")
 
     table = sandbox.run("metrics", folder=project)
     assert "HTTP API, x86_64, 512 MB" in table.stdout

@@ -36,3 +36,15 @@ async def test_what_is_no_source_is_not(watch, tmp_path):
         (tmp_path / name).write_text("x")
     (tmp_path / "last.py").write_text("x")
     assert await watch() == ["last.py"]
+
+
+async def test_no_bytecode_outlives_its_source(watch, tmp_path):
+    source = tmp_path / "[app].py"
+    cached = [tmp_path / "__pycache__" / name for name in ("[app].cpython-311.pyc", "[app].cpython-313.opt-1.pyc")]
+    other = tmp_path / "__pycache__" / "app.cpython-311.pyc"
+    other.parent.mkdir()
+    for path in (*cached, other):
+        path.write_bytes(b"")
+    source.write_text("x = 1")
+    assert await watch() == ["[app].py"]
+    assert [path.exists() for path in (*cached, other)] == [False, False, True]

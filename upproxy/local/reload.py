@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import suppress
 
 from watchfiles import Change, DefaultFilter, awatch
 
@@ -36,7 +38,7 @@ class SourceFilter(DefaultFilter):
 async def changes(directory: str) -> AsyncGenerator[list[str], None]:
     """Yield an empty list once it watches, then the paths that have changed, relative to the folder, until closed.
 
-    What changes while the consumer is at work is yielded afterwards.
+    What changes while the consumer is at work is yielded afterwards. The bytecode of what has changed is gone by then.
     """
     source = SourceFilter(directory)
     # It gets no event to stop by, since it would set that itself when it is closed.
@@ -46,9 +48,27 @@ async def changes(directory: str) -> AsyncGenerator[list[str], None]:
         await asyncio.sleep(0)  # its first step begins to watch
         yield []
         while True:
-            yield sorted({source.relative(path) for _, path in await upcoming})
+            paths = {path for _, path in await upcoming}
+            _remove_bytecode(paths)
+            yield sorted(map(source.relative, paths))
             upcoming = asyncio.ensure_future(anext(watching))
     finally:
         upcoming.cancel()
         await asyncio.wait({upcoming})
         await watching.aclose()
+
+
+def _remove_bytecode(paths: Iterable[str]) -> None:
+    """Let changed modules be compiled anew.
+
+    Python takes bytecode for a source of the same size and the same whole second (PEP 3147, PEP 552), so that of two
+    changes within a second the app would keep the first.
+    """
+    for path in paths:
+        folder, name = os.path.split(path)
+        module, extension = os.path.splitext(name)
+        if extension == ".py":
+            pattern = os.path.join(glob.escape(folder), "__pycache__", f"{glob.escape(module)}.*.pyc")
+            for bytecode in glob.iglob(pattern):
+                with suppress(OSError):  # not ours, or gone by itself
+                    os.unlink(bytecode)

@@ -262,6 +262,7 @@ class Artefact(Candidate):
             | {
                 "AWS_LAMBDA_RUNTIME_API": self.driver.address,
                 "LAMBDA_TASK_ROOT": self.folder_of_code,
+                "PATH": os.path.join(sys.base_prefix, "bin"),  # where Lambda has its Python too; a shim takes its time
                 "PYTHONDONTWRITEBYTECODE": "1",  # as where the disk cannot be written
             },
             folder=self.folder_of_code,

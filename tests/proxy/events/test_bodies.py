@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.proxy.events.decoding import NAMES, decode, event
 from upproxy.proxy.errors import BadEvent
 from upproxy.proxy.events import payload
+from upproxy.proxy.lean import JSONError, dumps, loads
+
+LARGE = base64.b64encode(bytes(range(256)) * 300).decode()
+KEYS = st.sampled_from(["body", "isBase64Encoded", "a", 'x"body', "\\"])
+TEXTS = st.sampled_from(["", "QUJD", "QUJDRA==", 'a"b', '"body":"QUJDRA=="', "\\", "\u00e9", "a/b"])
+EVENTS = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 9) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How much the JSON scanner was given."""
+    sizes: list[int] = []
+
+    def count(data: bytes) -> Any:
+        sizes.append(len(data))
+        return loads(data)
+
+    monkeypatch.setattr(payload, "loads", count)
+    return sizes
 
 
 @pytest.mark.parametrize("source", NAMES)
@@ -53,6 +78,58 @@ def test_body_that_is_no_base64(source: str, body: str) -> None:
 def test_body_that_is_no_text(source: str, body: Any) -> None:
     with pytest.raises(BadEvent):
         decode(event(source, body=body))
+
+
+@pytest.mark.parametrize("source", NAMES)
+def test_large_base64_is_not_scanned(source: str, read: list[int]) -> None:
+    whole = event(source, body=LARGE, isBase64Encoded=True)
+    assert payload.read_event(dumps(whole).encode()) == whole
+    assert read == [len(dumps(whole)) - len(LARGE) + 32]
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"body": LARGE, "isBase64Encoded": False},
+        {"body": LARGE, "isBase64Encoded": "true"},
+        {"body": LARGE},
+        {"body": LARGE + "\u00e9", "isBase64Encoded": True},
+        {"body": LARGE + "\\", "isBase64Encoded": True},
+        {"a": {"body": LARGE}, "body": "QUJD", "isBase64Encoded": True},
+        {"a": [{"body": LARGE, "isBase64Encoded": True}]},
+        {'"body': LARGE, "isBase64Encoded": True},
+        {"a": f'"body":"{LARGE}"', "isBase64Encoded": True},
+        [{"body": LARGE, "isBase64Encoded": True}],
+    ],
+)
+def test_any_other_large_event_is_scanned(whole: Any, read: list[int]) -> None:
+    data = dumps(whole).encode()
+    assert payload.read_event(data) == whole
+    assert read[-1] == len(data)
+
+
+def test_of_two_bodies_the_last_one_counts() -> None:
+    """As of any name that is twice in an object."""
+    large, small = f'"body":"{LARGE}"', '"body":"QUJD"'
+    for first, last, body in ((large, small, "QUJD"), (small, large, LARGE)):
+        data = f'{{{first},{last},"isBase64Encoded":true}}'.encode()
+        assert payload.read_event(data) == {"body": body, "isBase64Encoded": True}
+
+
+@pytest.mark.parametrize(
+    "data", [f'{{"body":"{LARGE}', f'{{"body":"{LARGE}",}}', f'{{"body":"{LARGE}"}}x', " " * 99_999]
+)
+def test_large_events_that_are_no_json(data: str) -> None:
+    with pytest.raises(JSONError):
+        payload.read_event(data.encode())
+
+
+@given(EVENTS, st.sampled_from([(",", ":"), (", ", ": ")]), st.booleans())
+def test_events_are_read_as_json(whole: Any, separators: tuple[str, str], ascii_only: bool) -> None:
+    data = json.dumps(whole, separators=separators, ensure_ascii=ascii_only).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(payload, "_LARGE", 2)
+        assert payload.read_event(data) == whole
 
 
 def test_large_bodies_go_through_the_vendored_library(tmp_path: Path) -> None:

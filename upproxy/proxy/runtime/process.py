@@ -7,7 +7,8 @@ from time import monotonic
 
 from upproxy.proxy import chain
 from upproxy.proxy.events import Codecs
-from upproxy.proxy.lean import JSONError, loads, signal
+from upproxy.proxy.events.payload import read_event
+from upproxy.proxy.lean import JSONError, signal
 from upproxy.proxy.log import Log
 from upproxy.proxy.manifest import ManifestError
 from upproxy.proxy.middleware.context import Context
@@ -258,7 +259,7 @@ class Runtime:
     async def _serve(self, api: RuntimeApi, invocation: Invocation, event: bytes) -> None:
         proxy = self._proxy
         try:
-            reply = await proxy.entrypoint.handle(loads(event), invocation)
+            reply = await proxy.entrypoint.handle(read_event(event), invocation)
             try:
                 if reply.body is None:
                     await api.respond(invocation, reply.payload)

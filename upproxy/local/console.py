@@ -10,9 +10,11 @@ import re
 import sys
 from collections.abc import Collection, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO
 
-import structlog
+if TYPE_CHECKING:
+    from structlog.typing import Processor
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Everything that moves a terminal's cursor or its mind: C0 and C1 controls, DEL, and the bidirectional overrides.
@@ -34,12 +36,22 @@ class Console:
     ) -> None:
         self._stream = stream or sys.stdout
         self._hidden = hidden
-        self._render: structlog.typing.Processor
-        if readable:
-            self._render = structlog.dev.ConsoleRenderer(colors=coloured, pad_event_to=0, sort_keys=False)
-        else:
-            self._render = structlog.processors.JSONRenderer()
         self._readable = readable
+        self._coloured = coloured
+
+    def load(self) -> None:
+        """Import what renders a line, which takes a while, before there is a line."""
+        self._render  # noqa: B018
+
+    @cached_property
+    def _render(self) -> Processor:
+        if self._readable:
+            from structlog.dev import ConsoleRenderer
+
+            return ConsoleRenderer(colors=self._coloured, pad_event_to=0, sort_keys=False)
+        from structlog.processors import JSONRenderer
+
+        return JSONRenderer()
 
     def line(self, source: str, line: bytes) -> None:
         """Show a line of the runtime process: JSON from the proxy, or anything, such as a traceback on `stderr`."""

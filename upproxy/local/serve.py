@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from upproxy import config
 from upproxy.config.warm import Warming, warming
@@ -21,7 +21,6 @@ from upproxy.local.console import Console
 from upproxy.local.environment import app_python, function_arn, runtime_environment
 from upproxy.local.failure import Failure, explain
 from upproxy.local.fleet import Fleet, Scaling
-from upproxy.local.gateway import Gateway
 from upproxy.local.instance import Function, LogStream
 from upproxy.local.reload import changes
 from upproxy.local.runtime_process import StartFailed
@@ -29,6 +28,9 @@ from upproxy.local.schedule import Schedule
 from upproxy.local.sources import SOURCES
 from upproxy.local.watchdog import Watchdog
 from upproxy.warmer.warmer import Tick
+
+if TYPE_CHECKING:
+    from upproxy.local.gateway import Gateway
 
 RUNTIME = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "proxy", "__main__.py")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -168,23 +170,42 @@ async def serve(options: Options, console: Console, timeout: float, ready: Calla
         guard=watchdog,
     )
     schedule = Schedule(fleet, timeout=timeout, on_tick=lambda tick: _tell(console, tick), speed=options.speed)
-    source = SOURCES[options.source]
-    gateway = Gateway(fleet, source, streaming=source.streams, timeout=timeout, log=console.log)
 
     async def start() -> None:
         await fleet.start()
         await schedule.keep(project.warming, project.name)
 
     async with _signals(fleet.kill) as stop:
+        opening = asyncio.create_task(_open(options, console, fleet, timeout, listener))
         try:
-            await gateway.start(listener)
-            await _until(stop, _run(options, console, project, start, listener, ready, stop))
+            await _until(stop, _run(options, console, project, start, opening, listener, ready, stop))
         finally:
             await schedule.close()
-            await gateway.close()
+            await (await opening).close()
             listener.close()
             await fleet.close()
             watchdog.close()
+
+
+async def _open(
+    options: Options,
+    console: Console,
+    fleet: Fleet,
+    timeout: float,  # noqa: ASYNC109
+    listener: socket.socket,
+) -> Gateway:
+    """Serve on the listening socket. What that needs is imported beside the start of the app, which takes as long."""
+
+    def load() -> type[Gateway]:
+        from upproxy.local.gateway import Gateway
+
+        console.load()
+        return Gateway
+
+    source = SOURCES[options.source]
+    gateway = (await asyncio.to_thread(load))(fleet, source, streaming=source.streams, timeout=timeout, log=console.log)
+    await gateway.start(listener)
+    return gateway
 
 
 async def _run(
@@ -192,15 +213,20 @@ async def _run(
     console: Console,
     project: Project,
     start: Callable[[], Awaitable[None]],
+    opening: asyncio.Task[Gateway],
     listener: socket.socket,
     ready: Callable[[str], None],
     stop: asyncio.Event,
 ) -> None:
-    """Start the app, and again on each change. Raises Failure where the first start fails and may not."""
+    """Start the app, and again on each change; it is ready when the gateway is open too.
+
+    Raises Failure where the first start fails and may not.
+    """
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     if not options.reload:
         await start()
+        await asyncio.shield(opening)
         ready(url)
         await stop.wait()
         return
@@ -218,6 +244,7 @@ async def _run(
                 if changed:
                     console.log("info", "reloaded")
             if not changed:
+                await asyncio.shield(opening)
                 ready(url)
 
 

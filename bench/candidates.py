@@ -133,7 +133,7 @@ class Direct(Candidate):
     def launch(self) -> Process:
         fd = self._listener.fileno()
         process = self.spawn(
-            [word.format(fd=fd, launchers=LAUNCHERS) for word in command(self.case.app)],
+            [word.format(fd=fd, fds=fd, launchers=LAUNCHERS) for word in command(self.case.app)],
             environment=environment(self.case) | {"PYTHONUNBUFFERED": "1"},
             folder=self.case.app.folder,
             fds=[fd],
@@ -292,7 +292,8 @@ OWN: list[type[Candidate]] = [EmptyHop, Direct, Upproxy, Vendored, Artefact, *MI
 
 def command(app: App) -> list[str]:
     """The command of an inferred app, as in a manifest."""
-    return [installed.python(), f"{{launchers}}/{app.launcher}", "{fd}", app.attribute]
+    sockets = "{fds}" if app.launcher == "asgi.py" else "{fd}"
+    return [installed.python(), f"{{launchers}}/{app.launcher}", sockets, app.attribute]
 
 
 def environment(case: Case) -> dict[str, str]:

@@ -150,7 +150,7 @@ def test_manifest_is_what_the_proxy_reads(tmp_path):
     manifest = Manifest(json.loads(json.dumps(document)))
     assert (manifest.name, manifest.stage, manifest.version) == ("shop", "development", "")
     assert manifest.upstream == UpstreamOptions(
-        command=["python3", "{launchers}/asgi.py", "{fd}", "main:app"],
+        command=["python3", "{launchers}/asgi.py", "{fds}", "main:app"],
         environment={"A": "${SECRET}", "B": "1"},
         private=[],
         timeout=20,

@@ -16,7 +16,7 @@ from upproxy.local.sources import SOURCES, HttpReply, HttpRequest
 
 APPS = {
     "flask": [sys.executable, "{launchers}/wsgi.py", "{fd}", "app:app"],
-    "fastapi": [sys.executable, "{launchers}/asgi.py", "{fd}", "main:app"],
+    "fastapi": [sys.executable, "{launchers}/asgi.py", "{fds}", "main:app"],
 }
 FOLDER = ROOT / "sample_app"
 

@@ -1,4 +1,4 @@
-"""A launcher's process, started as the proxy does: in the app's folder, with an inherited socket."""
+"""A launcher's process, started as the proxy does: in the app's folder, with inherited sockets."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ class Launched:
     def __init__(
         self, launcher: str, app: str, folder: pathlib.Path, *, python: str = sys.executable, **environment: str
     ) -> None:
-        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener, socket.socket(socket.AF_UNIX) as unix:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            unix.bind("")
+            unix.listen(128)
+            fds = [listener.fileno(), unix.fileno()] if launcher == "asgi" else [listener.fileno()]
             self.process = subprocess.Popen(
-                [python, str(LAUNCHERS / f"{launcher}.py"), str(listener.fileno()), app],
+                [python, str(LAUNCHERS / f"{launcher}.py"), ",".join(map(str, fds)), app],
                 cwd=folder,
                 env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **environment},
-                pass_fds=[listener.fileno()],
+                pass_fds=fds,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -34,6 +37,7 @@ class Launched:
                 start_new_session=True,
             )
             self.port: int = listener.getsockname()[1]
+            self.name: bytes = unix.getsockname()
 
     def __enter__(self) -> Self:
         return self

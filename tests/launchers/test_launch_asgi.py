@@ -2,6 +2,7 @@
 
 import ast
 import re
+import socket
 from types import SimpleNamespace
 
 from tests.launchers.launched import segments
@@ -57,6 +58,24 @@ def test_fastapi_knows_its_public_url(launch):
         },
     )
     assert app.get("/files/main.py", FORWARDED)[1].strip().startswith("import contextlib")
+
+
+def test_requests_by_the_unix_socket_have_addresses_too(launch):
+    """As ASGI lets them be absent, of which many an app knows nothing."""
+    app = launch("asgi", "main:app", {"main.py": FASTAPI})
+    assert app.get("/where")[0] == 200
+    for fields, client, url in (
+        (b"host: shop.example\r\n", "127.0.0.1", "http://shop.example/where"),
+        (b"host: shop.example\r\nx-forwarded-for: 203.0.113.7\r\n", "203.0.113.7", "http://shop.example/where"),
+    ):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(30)
+            connection.connect(app.name)
+            connection.sendall(b"GET /where HTTP/1.1\r\nconnection: close\r\n%b\r\n" % fields)
+            reply = b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
+        assert reply.startswith("HTTP/1.1 200 OK")
+        seen = ast.literal_eval(reply.partition("\r\n\r\n")[2])
+        assert (seen["client"], seen["url"]) == (client, url)
 
 
 def test_docs_refer_to_the_prefix(launch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ def serve() -> Iterator[Callable[..., ScriptedServer]]:
     """Start servers, each by its script; all are closed in the end."""
     servers: list[ScriptedServer] = []
 
-    def start(script: Callable[[Peer], None], **options: int) -> ScriptedServer:
+    def start(script: Callable[[Peer], None], **options: Any) -> ScriptedServer:
         servers.append(ScriptedServer(script, **options))
         return servers[-1]
 

@@ -22,7 +22,8 @@ class Peer:
         self.socket = sock
         self._rest = b""
         sock.settimeout(LIMIT)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def read_head(self) -> bytes:
         """Return the next request's head, or b"" at the end."""
@@ -68,19 +69,24 @@ class Peer:
 
 
 class ScriptedServer:
-    """Accepts on a free port and runs `script` for each connection, in a thread of its own."""
+    """Accepts on a free port and runs `script` for each connection, in a thread of its own.
 
-    def __init__(self, script: Callable[[Peer], None], *, backlog: int = 128, send_buffer: int = 0) -> None:
+    `name` is that of a unix socket instead, empty for one that the system chooses.
+    """
+
+    def __init__(
+        self, script: Callable[[Peer], None], *, backlog: int = 128, send_buffer: int = 0, name: str | None = None
+    ) -> None:
         self.accepted = 0
         self.failures: list[BaseException] = []
         self._script = script
-        self._listener = socket.socket()
+        self._listener = socket.socket(socket.AF_INET if name is None else socket.AF_UNIX)
         if send_buffer:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, send_buffer)
-        self._listener.bind(("127.0.0.1", 0))
+        self._listener.bind(("127.0.0.1", 0) if name is None else name)
         self._listener.listen(backlog)
-        self.address: tuple[str, int] = self._listener.getsockname()
+        self.address: Any = self._listener.getsockname()
         self._stop, self._stopped = socket.socketpair()
         self._peers: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]

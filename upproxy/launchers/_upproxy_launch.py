@@ -25,30 +25,34 @@ USAGE = 2
 NO_SERVER = 3  # also what uvicorn's own command exits with when it cannot start
 
 
-def prepare(arguments: Sequence[str]) -> tuple[socket.socket, str]:
-    """Read `FD MODULE:ATTRIBUTE`, take over the socket and put the project first on the import path.
+def prepare(arguments: Sequence[str]) -> tuple[list[socket.socket], str]:
+    """Read `FD[,FD] MODULE:ATTRIBUTE`, take over the sockets and put the project first on the import path.
 
-    Returns the listening socket and the name of the app.
+    Returns the listening sockets and the name of the app.
     """
-    if len(arguments) != 3 or not arguments[1].isdigit():
+    if len(arguments) != 3 or not arguments[1].replace(",", "").isdigit():
         fail(
-            "usage: python LAUNCHER FD MODULE:ATTRIBUTE, where FD is the number of an inherited listening socket", USAGE
+            "usage: python LAUNCHER FD[,FD] MODULE:ATTRIBUTE, where FD is the number of an inherited listening socket",
+            USAGE,
         )
-    _, number, app = arguments
-    try:
-        listener = socket.socket(fileno=int(number))
-    except OSError as error:
-        fail(f"number {number} is no inherited socket: {error.strerror}", USAGE)
-    # What the app starts must not hold it: connections to an app that has died would be taken, and hang.
-    listener.set_inheritable(False)
-    os.register_at_fork(after_in_child=listener.close)
+    _, numbers, app = arguments
+    listeners = []
+    for number in numbers.split(","):
+        try:
+            listener = socket.socket(fileno=int(number))
+        except (OSError, ValueError):
+            fail(f"number {number} is no inherited socket", USAGE)
+        # What the app starts must not hold it: connections to an app that has died would be taken, and hang.
+        listener.set_inheritable(False)
+        os.register_at_fork(after_in_child=listener.close)
+        listeners.append(listener)
     # Nor is a process that the app has forked to take SIGTERM for the end of a server.
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     folder = os.path.dirname(os.path.abspath(__file__))
     # The launchers' folder would put our `wsgi` in place of the app's.
     sys.path[:] = [os.getcwd(), *(entry for entry in sys.path if entry not in ("", folder, os.getcwd()))]
     del sys.argv[1:]  # an app that reads its arguments when it is imported finds none, and not ours
-    return listener, app
+    return listeners, app
 
 
 def import_server(name: str, *requirements: str) -> Any:

@@ -1,4 +1,4 @@
-"""`python asgi.py FD MODULE:ATTRIBUTE`: serve an ASGI app by uvicorn on an inherited listening socket.
+"""`python asgi.py FD[,FD] MODULE:ATTRIBUTE`: serve an ASGI app by uvicorn on inherited listening sockets.
 
 Uvicorn's own `--fd` takes the socket for a unix one, hands it on to the app's children and knows no prefix by request.
 """
@@ -33,6 +33,7 @@ OPTIONS = {
     "proxy_headers": False,
 }
 
+NOBODY = ("127.0.0.1", 0)  # at either end of a unix socket, which has no addresses
 JOINED = 65_536  # bytes of a body that are worth a copy to be sent with the head
 
 
@@ -42,6 +43,8 @@ def front(app: App) -> App:
 
     async def fronted(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         if scope["type"] == "http":
+            scope["client"] = scope["client"] or NOBODY
+            scope["server"] = scope["server"] or NOBODY
             for field, raw in scope["headers"]:
                 if not field.startswith(b"x-forwarded-"):
                     continue
@@ -119,7 +122,7 @@ def main(arguments: list[str]) -> None:
     """
     import signal
 
-    listener, name = launch.prepare(arguments)
+    listeners, name = launch.prepare(arguments)
     uvicorn = launch.import_server("uvicorn", "h11", "click", "typing_extensions")
     # Uvicorn sets up its loggers here, the app may then change them: the order of its own command.
     config = uvicorn.Config(app="", **OPTIONS)
@@ -130,7 +133,7 @@ def main(arguments: list[str]) -> None:
     server = uvicorn.Server(config)
     # Having finished what was under way, uvicorn raises the signal again, to end by it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    server.run(sockets=[listener])
+    server.run(sockets=listeners)
     sys.exit(0 if server.started else launch.NO_SERVER)
 
 

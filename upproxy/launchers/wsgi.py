@@ -63,14 +63,16 @@ def front(app: App) -> App:
 
 def main(arguments: list[str]) -> None:
     """Serve until SIGTERM. Exits with 0 then, 1 when there is no app, 2 on wrong arguments, 3 without waitress."""
-    listener, name = launch.prepare(arguments)
+    listeners, name = launch.prepare(arguments)
+    if len(listeners) > 1:
+        launch.fail("waitress is given one socket", launch.USAGE)
     # Flask's `run()` at the end of a file starts no server then, as under its own `flask run`.
     os.environ["FLASK_RUN_FROM_CLI"] = "true"
     app = launch.import_app(name)
     del os.environ["FLASK_RUN_FROM_CLI"]
     # Only now, so that an app which configures logging for itself does not disable the server's.
     launch.import_server("waitress")
-    serve(app, listener)
+    serve(app, listeners[0])
 
 
 def serve(app: App, listener: Any) -> None:

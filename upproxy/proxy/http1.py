@@ -10,7 +10,7 @@ import errno
 import select
 
 from upproxy.proxy.lean import socket
-from upproxy.proxy.poller import ENDED
+from upproxy.proxy.poller import EDGES, ENDED, READ_EDGES
 from upproxy.proxy.waiting import NEVER
 
 TYPE_CHECKING = False
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from upproxy.proxy.waiting import Loop
+
+    Address = tuple[str, int] | bytes  # of TCP, or the name of a unix socket
 
 HEAD_LIMIT = 131_072  # bytes of a status line and its fields, and of trailers
 FIELD_LIMIT = 1_000  # fields in a head
@@ -130,7 +132,7 @@ class Connection:
     connection is to be closed.
     """
 
-    __slots__ = ("_buffer", "_loop", "_poll", "_read_since_pause", "_send_failed", "_socket", "channel")
+    __slots__ = ("_buffer", "_is_unix", "_loop", "_poll", "_read_since_pause", "_send_failed", "_socket", "channel")
 
     def __init__(self, loop: Loop, sock: socket.socket) -> None:
         self._loop = loop
@@ -138,21 +140,27 @@ class Connection:
         self._buffer = b""
         self._read_since_pause = 0
         self._send_failed = False
-        self.channel = loop.watch(sock.fileno())
+        # On a unix socket each read of the other side makes room, which would wake us for nothing.
+        self._is_unix = sock.family != socket.AF_INET
+        self.channel = loop.watch(sock.fileno(), edges=READ_EDGES if self._is_unix else EDGES)
         self._poll = select.poll()
         self._poll.register(self.channel.fd, ENDED)
 
     @classmethod
-    async def open(cls, loop: Loop, address: tuple[str, int], deadline: float = NEVER) -> Connection:
+    async def open(cls, loop: Loop, address: Address, deadline: float = NEVER) -> Connection:
         """Connect to an address. Raises OSError."""
-        host, port = address
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+        family = socket.AF_UNIX if isinstance(address, bytes) else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM, 0)
         connection = None
         try:
             sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # bytes, because a text would import the codec for international domain names
-            error = sock.connect_ex((host.encode(), port))
+            if isinstance(address, bytes):
+                error = sock.connect_ex(address)
+            else:
+                host, port = address
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                # bytes, because a text would import the codec for international domain names
+                error = sock.connect_ex((host.encode(), port))
             connection = cls(loop, sock)
             if error == errno.EINPROGRESS:
                 while not (connection.channel.may_write or connection.channel.over):
@@ -202,6 +210,8 @@ class Connection:
         channel = self.channel
         early: list[bytes] = []
         size = 0
+        if self._is_unix:
+            self._loop.rewatch(channel, EDGES)
         try:
             while rest and not self._send_failed:
                 try:
@@ -227,6 +237,8 @@ class Connection:
                         await self._loop.wait(channel, deadline)
         finally:
             self._buffer = b"".join([self._buffer, *early])
+            if self._is_unix and not self.closed:
+                self._loop.rewatch(channel, READ_EDGES)
 
     def _read(self, size: int) -> bytes | None:
         """Read what is there: b"" at the end, None when there is nothing yet. Raises Closed where it broke off."""

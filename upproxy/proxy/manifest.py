@@ -20,9 +20,10 @@ class UpstreamOptions(Options):
     """How the app is started and waited for (`proxy` in up.yml). Times are seconds.
 
     A `command` that is a list is executed as it is, with `{fd}` replaced by the number of a listening socket that it
-    inherits and `{launchers}` by the folder of the launchers. A text runs through `sh -c`, has to listen on `$PORT`,
-    and is polled. `private` are variables that only the proxy may see. `linger` is how many ms the proxy waits after a
-    reply for an app that still works, before it lets Lambda freeze both.
+    inherits, `{fds}` by the numbers of that and of a unix one that gets the requests (`7,8`; on Linux alone), and
+    `{launchers}` by the folder of the launchers. A text runs through `sh -c`, has to listen on `$PORT`, and is polled.
+    `private` are variables that only the proxy may see. `linger` is how many ms the proxy waits after a reply for an
+    app that still works, before it lets Lambda freeze both.
     """
 
     command: list[str] | str

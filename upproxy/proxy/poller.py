@@ -17,11 +17,12 @@ if hasattr(select, "epoll"):
     READ = select.EPOLLIN
     WRITE = select.EPOLLOUT
     OVER = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-    EDGES = READ | WRITE | select.EPOLLRDHUP | select.EPOLLET
+    READ_EDGES = READ | select.EPOLLRDHUP | select.EPOLLET
+    EDGES = READ_EDGES | WRITE
     ENDED = select.POLLIN | select.POLLRDHUP  # for select.poll: something to read, or the end
     Poller = select.epoll
 else:
-    READ, WRITE, OVER, EDGES = 1, 4, 16, 0
+    READ, WRITE, OVER, READ_EDGES, EDGES = 1, 4, 16, 0, 0
     ENDED = select.POLLIN
 
     class Poller:  # type: ignore[no-redef]

@@ -131,12 +131,16 @@ class Loop:
         self._thread_free = Waitable()
         self._current: Task | None = None
 
-    def watch(self, fd: int, on_ready: Callable[[], None] | None = None) -> Channel:
+    def watch(self, fd: int, on_ready: Callable[[], None] | None = None, edges: int = EDGES) -> Channel:
         """Put a non-blocking descriptor into the epoll."""
         channel = Channel(fd, on_ready)
         self._channels[fd] = channel
-        self._epoll.register(fd, EDGES)
+        self._epoll.register(fd, edges)
         return channel
+
+    def rewatch(self, channel: Channel, edges: int) -> None:
+        """Change what a descriptor is watched for; what is there already is told again."""
+        self._epoll.modify(channel.fd, edges)
 
     def unwatch(self, channel: Channel) -> None:
         """Take a descriptor out of the epoll; has to be done before it is closed."""

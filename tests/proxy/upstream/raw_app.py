@@ -1,4 +1,4 @@
-"""An app of plain sockets: `raw_app.py FD`, or without FD on $PORT. A thread a connection; the path says what to do."""
+"""An app of plain sockets: `raw_app.py FD[,FD]`, or on $PORT. A thread a connection; the path says what to do."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ def answer(connection: socket.socket, path: str, body: bytes) -> bytes | None:
             return body
         case ["counts"]:
             return json.dumps([connections, served]).encode()
+        case ["family"]:
+            return connection.family.name.encode()
         case ["nodelay"]:
             return str(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)).encode()
         case ["signals"]:
@@ -78,11 +80,18 @@ def serve(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(reply), reply))
 
 
+def accept(listener: socket.socket) -> None:
+    global connections
+    while True:
+        accepted, _ = listener.accept()
+        connections += 1
+        threading.Thread(target=serve, args=(accepted,), daemon=True).start()
+
+
 if len(sys.argv) > 1:
-    listener = socket.socket(fileno=int(sys.argv[1]))
+    listeners = [socket.socket(fileno=int(number)) for number in sys.argv[1].split(",")]
 else:
-    listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
-while True:
-    accepted, _ = listener.accept()
-    connections += 1
-    threading.Thread(target=serve, args=(accepted,), daemon=True).start()
+    listeners = [socket.create_server(("127.0.0.1", int(os.environ["PORT"])))]
+for other in listeners[1:]:
+    threading.Thread(target=accept, args=(other,), daemon=True).start()
+accept(listeners[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import resource
@@ -10,10 +11,11 @@ import sys
 
 import pytest
 
+from tests.proxy.scripting import LIMIT
 from tests.proxy.upstream.conftest import RAW_APP, python
 from upproxy.proxy.manifest import UnsetVariable, UpstreamOptions, expand
 from upproxy.proxy.upstream import spawn as module
-from upproxy.proxy.upstream.spawn import SCHED_BATCH, SpawnError, spawn
+from upproxy.proxy.upstream.spawn import SCHED_BATCH, UNIX_HAS_NAMES, SpawnError, spawn
 
 
 def handed_on(fd: int) -> bool:
@@ -113,7 +115,8 @@ def test_too_many_open_files_are_an_error_like_any_other(free):
         else:
             child = spawn(UpstreamOptions(command=["true"]), stage="x")
             os.waitpid(child.pid, 0)
-            child.listener.close()
+            for listener in child.listeners:
+                listener.close()
             os.close(child.stdout)
             os.close(child.stderr)
     finally:
@@ -128,6 +131,23 @@ def test_accepted_connections_do_not_wait_to_send(upstream):
     assert app.run(app.text("/nodelay")) == "1"
 
 
+@pytest.mark.skipif(not UNIX_HAS_NAMES, reason="of Linux")
+def test_requests_go_by_a_unix_socket_and_the_port_answers_too(upstream):
+    app = upstream([sys.executable, "-I", "-S", RAW_APP, "{fds}"])
+    assert app.run(app.text("/family")) == "AF_UNIX"
+    connection = http.client.HTTPConnection("127.0.0.1", app.ports[0], timeout=LIMIT)
+    connection.request("GET", "/family")
+    assert connection.getresponse().read() == b"AF_INET"
+    connection.close()
+    assert environment_of(app)["PORT"] == str(app.ports[0])
+
+
+def test_without_names_for_unix_sockets_there_is_the_port_alone(upstream, monkeypatch):
+    monkeypatch.setattr(module, "UNIX_HAS_NAMES", False)
+    app = upstream([sys.executable, "-I", "-S", RAW_APP, "{fds}"])
+    assert app.run(app.text("/family")) == "AF_INET"
+
+
 @pytest.mark.skipif(SCHED_BATCH is None, reason="of Linux")
 def test_the_app_does_not_interrupt_the_proxy(upstream):
     app = upstream()
@@ -135,17 +155,20 @@ def test_the_app_does_not_interrupt_the_proxy(upstream):
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
-def test_the_listener_is_handed_on_once():
-    child = spawn(UpstreamOptions(command=[sys.executable, RAW_APP, "{fd}"]), stage="x")
+@pytest.mark.parametrize(("fds", "count"), [("{fd}", 1), ("{fds}", 1 + UNIX_HAS_NAMES)])
+def test_the_listeners_are_handed_on_once(fds, count):
+    child = spawn(UpstreamOptions(command=[sys.executable, RAW_APP, fds]), stage="x")
     try:
-        assert not os.get_inheritable(child.listener.fileno())
+        assert len(child.listeners) == count
+        assert not any(os.get_inheritable(listener.fileno()) for listener in child.listeners)
         assert not os.get_blocking(child.stdout)
         assert not os.get_inheritable(child.stdout)
         assert os.getpgid(child.pid) == child.pid
     finally:
         os.kill(child.pid, signal.SIGKILL)
         os.waitpid(child.pid, 0)
-        child.listener.close()
+        for listener in child.listeners:
+            listener.close()
         os.close(child.stdout)
         os.close(child.stderr)
 
@@ -157,7 +180,8 @@ def test_each_spawn_has_a_port_of_its_own():
     finally:
         for child in children:
             os.waitpid(child.pid, 0)
-            child.listener.close()
+            for listener in child.listeners:
+                listener.close()
             os.close(child.stdout)
             os.close(child.stderr)
 

@@ -43,7 +43,7 @@ def test_starting_then_ready(upstream):
     app = upstream()
     assert app.supervisor.state == STARTING
     app.run(app.reach(READY))
-    assert app.spawned[0].listener is None, "our copy of the listener is closed"
+    assert app.spawned[0].listeners == [], "our copy of the listener is closed"
     assert app.run(app.text("/pid")) == str(app.supervisor.pid)
 
 
@@ -93,8 +93,9 @@ def test_one_that_has_ended_before_we_look_has_failed(upstream, loop):
     late.close()
 
 
-def test_a_crash_is_followed_by_a_restart_at_once_on_a_new_listener(upstream):
-    app = upstream()
+@pytest.mark.parametrize("fds", ["{fd}", "{fds}"])
+def test_a_crash_is_followed_by_a_restart_at_once_on_a_new_listener(upstream, fds):
+    app = upstream([sys.executable, "-I", "-S", RAW_APP, fds])
 
     async def main():
         await app.ask("/pid")
@@ -107,8 +108,11 @@ def test_a_crash_is_followed_by_a_restart_at_once_on_a_new_listener(upstream):
     assert '"UP_RESTARTS": "1"' in app.run(main())
     assert app.supervisor.restarts == 1
     assert len(set(app.ports)) == 2
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", app.ports[0])) != 0, "nobody holds the old one"
+    first, second = (child.address for child in app.spawned)
+    assert first != second
+    for address in (("127.0.0.1", app.ports[0]), first):
+        with socket.socket(socket.AF_UNIX if isinstance(address, bytes) else socket.AF_INET) as probe:
+            assert probe.connect_ex(address) != 0, "nobody holds the old one"
 
 
 def test_the_wait_grows_only_with_exits_that_follow_no_request(upstream, monkeypatch):

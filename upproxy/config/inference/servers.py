@@ -46,7 +46,7 @@ _HYPERCORN = (
 
 SERVERS: dict[str, dict[str, tuple[str, ...]]] = {
     "waitress": {"wsgi": ("{python}", "{launchers}/wsgi.py", "{fd}", "{app}")},
-    "uvicorn": {"asgi": ("{python}", "{launchers}/asgi.py", "{fd}", "{app}")},
+    "uvicorn": {"asgi": ("{python}", "{launchers}/asgi.py", "{fds}", "{app}")},
     "gunicorn": {
         "wsgi": (
             "{python}", "-m", "gunicorn", "--bind", "fd://{fd}", "--workers", "1", "--threads", "16",
@@ -55,7 +55,7 @@ SERVERS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "hypercorn": {"asgi": ("{python}", "-m", "hypercorn", "--bind", "fd://{fd}", "{flags}", "{app}")},
 }  # fmt: skip
-"""Commands by server and interface. `{fd}` and `{launchers}` are left for the proxy, the rest is filled in here."""
+"""Commands by server and interface. `{fd}`, `{fds}` and `{launchers}` are left for the proxy, the rest is filled in."""
 
 FLAGS = {"gunicorn": _GUNICORN, "uvicorn": _UVICORN, "hypercorn": _HYPERCORN}
 

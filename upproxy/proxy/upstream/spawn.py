@@ -11,6 +11,7 @@ from upproxy.proxy.manifest import UnsetVariable, expand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from upproxy.proxy.http1 import Address
     from upproxy.proxy.manifest import UpstreamOptions
 
 LOOPBACK = "127.0.0.1"
@@ -18,6 +19,9 @@ BACKLOG = 1_024
 
 # Whether the system tells how many connections wait at a listening socket (Linux does, macOS does not).
 QUEUE_IS_TOLD = hasattr(socket, "TCP_INFO")
+
+# Whether a unix socket can have a name that is no file (Linux alone).
+UNIX_HAS_NAMES = sys.platform == "linux"
 
 SCHED_BATCH: int | None = getattr(posix, "SCHED_BATCH", None)  # Linux alone has it
 
@@ -33,17 +37,21 @@ class SpawnError(Exception):
 
 
 class Child:
-    """A running app. `listener` is our copy of the socket that it inherited, None where it opens `$PORT` itself.
+    """A running app. `address` is where requests go, `port` what it knows as `$PORT`.
 
-    `stdout` and `stderr` are the non-blocking reading ends of its pipes.
+    `listeners` are our copies of the sockets that it inherited, the one on the port first; none are left where it opens
+    the port itself. `stdout` and `stderr` are the non-blocking reading ends of its pipes.
     """
 
-    __slots__ = ("listener", "pid", "port", "started", "stderr", "stdout")
+    __slots__ = ("address", "listeners", "pid", "port", "started", "stderr", "stdout")
 
-    def __init__(self, pid: int, port: int, listener: socket.socket | None, stdout: int, stderr: int) -> None:
+    def __init__(
+        self, pid: int, address: Address, port: int, listeners: list[socket.socket], stdout: int, stderr: int
+    ) -> None:
         self.pid = pid
+        self.address = address
         self.port = port
-        self.listener = listener
+        self.listeners = listeners
         self.stdout = stdout
         self.stderr = stderr
         self.started = monotonic()
@@ -58,36 +66,52 @@ def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers:
     variables = environment(options, stage, packages)
     variables[b"UP_RESTARTS"] = b"%d" % restarts
     words = ["/bin/sh", "-c", options.command] if isinstance(options.command, str) else options.command
-    listener: socket.socket | None = None
+    listeners: list[socket.socket] = []
     try:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+        listeners.append(listener)
         listener.bind((LOOPBACK.encode(), 0))
         port: int = listener.getsockname()[1]
+        address: Address = LOOPBACK, port
         variables[b"PORT"] = b"%d" % port
         if words is not options.command:
             argv = words
-            listener.close()  # the number is free again, for the app
-            listener = None
+            _close(listeners)  # the number is free again, for the app
         else:
             # Accepted sockets inherit it; without it uvicorn needs 44 ms for every request on a kept connection.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if QUEUE_IS_TOLD:
-                listener.listen(BACKLOG)
-            posix.set_inheritable(listener.fileno(), True)
-            fd = str(listener.fileno())
-            argv = [word.replace("{fd}", fd).replace("{launchers}", launchers) for word in words]
+            if UNIX_HAS_NAMES and any("{fds}" in word for word in words):
+                listeners.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0))
+                listeners[1].bind("")  # a name that the system chooses, which is no file (unix(7), autobind)
+                address = listeners[1].getsockname()
+            for listener in listeners:
+                if QUEUE_IS_TOLD:
+                    listener.listen(BACKLOG)
+                posix.set_inheritable(listener.fileno(), True)
+            fds = [str(listener.fileno()) for listener in listeners]
+            filled = {"{fd}": fds[0], "{fds}": ",".join(fds), "{launchers}": launchers}
+            argv = [_fill(word, filled) for word in words]
         pid, stdout, stderr = launch([word.encode("utf-8", "surrogateescape") for word in argv], variables)
     except OSError as error:
-        if listener is not None:
-            listener.close()
+        _close(listeners)
         raise SpawnError(f"cannot start {words[0]}: {error.strerror}; see proxy.command in up.yml") from None
     _let_us_finish(pid)
-    if listener is not None:
+    for listener in listeners:
         posix.set_inheritable(listener.fileno(), False)
-        if not QUEUE_IS_TOLD:  # then the app's listening is what tells that it is ready, as with `$PORT`
-            listener.close()
-            listener = None
-    return Child(pid, port, listener, stdout, stderr)
+    if not QUEUE_IS_TOLD:  # then the app's listening is what tells that it is ready, as with `$PORT`
+        _close(listeners)
+    return Child(pid, address, port, listeners, stdout, stderr)
+
+
+def _fill(word: str, filled: dict[str, str]) -> str:
+    for name, value in filled.items():
+        word = word.replace(name, value)
+    return word
+
+
+def _close(listeners: list[socket.socket]) -> None:
+    while listeners:
+        listeners.pop().close()
 
 
 def launch(argv: list[bytes], variables: dict[bytes, bytes]) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from upproxy.proxy.http1 import Address
     from upproxy.proxy.log import Log
     from upproxy.proxy.upstream.output import Output
     from upproxy.proxy.upstream.spawn import Child
@@ -92,9 +93,9 @@ class Supervisor:
     # --- what others ask ----------------------------------------------------------------------------------------------
 
     @property
-    def address(self) -> tuple[str, int]:
+    def address(self) -> Address:
         """Where the app listens."""
-        return LOOPBACK, self._child.port
+        return self._child.address
 
     @property
     def pid(self) -> int:
@@ -171,12 +172,11 @@ class Supervisor:
             self._move("late")
             self._kill()
         else:
-            pause = POLL_PORT if self._child.listener is None else max(LOOK_FIRST, min(LOOK_MOST, LOOK_SHARE * waited))
+            pause = POLL_PORT if not self._child.listeners else max(LOOK_FIRST, min(LOOK_MOST, LOOK_SHARE * waited))
             self._timer = self._loop.call_at(monotonic() + pause, self._look)
 
     def _accepts(self) -> bool:
-        listener = self._child.listener
-        if listener is None:
+        if not self._child.listeners:
             return self._connects()
         if self._probe is None:
             self._probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
@@ -184,6 +184,7 @@ class Supervisor:
             self._probe.connect_ex((LOOPBACK.encode(), self._child.port))
             return False  # it need not be in the queue yet
         # The probe lies in the accept queue until the app takes it: no request is made, nothing is in the app's log.
+        listener = self._child.listeners[0]
         return not any(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)[_ACCEPT_QUEUE])
 
     def _connects(self) -> bool:
@@ -200,9 +201,8 @@ class Supervisor:
             self._probe.close()
             self._probe = None
         # Held any longer, it would take connections for an app that has died, and let them hang.
-        if self._child.listener is not None:
-            self._child.listener.close()
-            self._child.listener = None
+        while self._child.listeners:
+            self._child.listeners.pop().close()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

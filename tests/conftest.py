@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from functools import cache
 
+import botocore.session
 import pytest
 
 # What a person or a build server may have set, and what would change what the tests see. Without bytecode, each of the
 # hundreds of processes that tests start would compile the package anew.
 for _name in ("CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "TERM"):
     os.environ.pop(_name, None)
+
+# The descriptions of AWS's services are megabytes, which each of the many sessions would read anew.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ lint: $(READY)  ## Check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 test: $(READY) lint  ## Set up and pass all checks
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 3  # one more than the cores of a small machine: many tests wait for processes
 
 test-all:  ## The tests on every supported Python
 	@for version in 3.11 3.12 3.13; do \

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 from typing import NamedTuple
 
@@ -20,9 +21,10 @@ class Reading(NamedTuple):
     texts_meet_booleans: bool
     numbers_meet_texts: bool  # whether 404 can match "404"
     absent_differs: bool  # whether != holds for a field that is not there
+    exact: bool  # whether integers keep all their digits, or as many as a double has
 
 
-READINGS = [Reading(*choice) for choice in itertools.product((False, True), repeat=4)]
+READINGS = [Reading(*choice) for choice in itertools.product((False, True), repeat=len(Reading._fields))]
 
 TOKEN = re.compile(
     r"""\s*(?:(?P<selector>\$(?:\.[A-Za-z0-9_-]+|\[[0-9]+\])+)
@@ -150,7 +152,7 @@ def holds(condition, document, reading: Reading) -> bool:
     if value is None or isinstance(value, dict | list):
         return False
     if kind == "number":
-        return compare_numbers(operator, value, float(wanted), reading)
+        return compare_numbers(operator, value, wanted, reading)
     return compare_texts(operator, value, wanted, kind, reading)
 
 
@@ -161,6 +163,9 @@ def compare_numbers(operator, value, wanted, reading):
         if not reading.numbers_meet_texts or not re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", value):
             return False
         value = float(value)
+    wanted = float(wanted) if "." in wanted or "e" in wanted else int(wanted)
+    if not reading.exact:
+        value, wanted = double(value), double(wanted)
     return {
         "=": value == wanted,
         "!=": value != wanted,
@@ -169,6 +174,13 @@ def compare_numbers(operator, value, wanted, reading):
         ">": value > wanted,
         ">=": value >= wanted,
     }[operator]
+
+
+def double(number):
+    try:
+        return float(number)
+    except OverflowError:
+        return math.copysign(math.inf, number)
 
 
 def compare_texts(operator, value, wanted, kind, reading):

@@ -23,6 +23,9 @@ EVERYTHING = ""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?")
+# Whether CloudWatch keeps more of a number than a double does is not documented: these it keeps either way.
+_MOST_DIGITS = 15
+_MOST = 2**53
 _OF_NUMBERS = frozenset("0123456789+-.e")
 # A pattern has wildcards at its ends only, and no documented way to write these in a text.
 _UNSPEAKABLE = re.compile(r'["\\*\x00-\x1f\x7f\ud800-\udfff]')
@@ -170,11 +173,12 @@ class _Compiler:
         if isinstance(limit, Text):
             self.local.append((str(node), "CloudWatch has no order of texts"))
             return [f"{selector} = *"]
-        return [f"{selector} {operator} {_decimal(limit)}"]
+        return [f"{selector} {operator} {_decimal(limit)}"] if self._is_kept(node, limit) else _numbers(selector)
 
     def _equal(self, node: Comparison, selector: str, value: Value) -> list[str]:
         if isinstance(value, Number):
-            return [f"{selector} = {_decimal(value)}", f'{selector} = "{value.written}"']
+            number = [f"{selector} = {_decimal(value)}"] if self._is_kept(node, value) else _numbers(selector)
+            return [*number, f'{selector} = "{value.written}"']
         alternatives = [f"{selector} = {self._text(node, value)[0]}"]
         # Whether a text of a pattern is compared with numbers is not documented, so they are named too.
         if len(value.pieces) == 1 and _NUMBER.fullmatch(value.pieces[0]):
@@ -186,9 +190,17 @@ class _Compiler:
     def _different(self, node: Comparison, selector: str, value: Value) -> list[str]:
         booleans = [f"{selector} IS TRUE", f"{selector} IS FALSE"]
         if isinstance(value, Number):
-            return [f"{selector} != {_decimal(value)}", f'{selector} != "{value.written}"', *booleans]
+            number = [f"{selector} != {_decimal(value)}"] if self._is_kept(node, value) else _numbers(selector)
+            return [*number, f'{selector} != "{value.written}"', *booleans]
         text, exact = self._text(node, value)
         return [f"{selector} != {text}" if exact else f"{selector} = *", *_numbers(selector), *booleans]
+
+    def _is_kept(self, node: Comparison, value: Number) -> bool:
+        """Whether CloudWatch can tell a number from its neighbours."""
+        kept = abs(value.value) <= _MOST and len(Decimal(text_of(value.value)).as_tuple().digits) <= _MOST_DIGITS
+        if not kept:
+            self.local.append((str(node), "CloudWatch may round a number of so many digits"))
+        return kept
 
     def _text(self, node: Comparison, value: Text) -> tuple[str, bool]:
         text, exact = _text(value)

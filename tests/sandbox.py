@@ -8,6 +8,7 @@ import asyncio
 import io
 import os
 import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -21,6 +22,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from tests.aws.moto_server import set_alone
 from upproxy.cli.frame import main
 from upproxy.cli.sandbox import interpreter
+from upproxy.local.failure import Failure
 from upproxy.local.fleet import Scaling
 from upproxy.local.sandbox import Options, Sandbox
 from upproxy.local.sandbox.delays import NONE
@@ -29,12 +31,20 @@ IDLE = 5  # seconds that an idle instance is kept: tests leave many behind
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
+async def python(version):
+    """Return an interpreter, of another version where there is none: the functions beside an app run on any."""
+    try:
+        return await interpreter(version)
+    except Failure:
+        return sys.executable
+
+
 class Running:
     """A sandbox that runs. `environment` is what a program needs to reach it; `more` are options of the sandbox."""
 
     def __init__(self, delays=NONE, **more):
         self._ready = Future()
-        self._options = {"python": interpreter, "delays": delays, **more}
+        self._options = {"python": python, "delays": delays, **more}
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self._thread.start()
         self.sandbox = self._ready.result(60)

@@ -1,7 +1,6 @@
 """A deployed app whose traffic is known, and what CloudWatch says of it; and its warmer, which its schedule invokes."""
 
 import json
-import sys
 import time
 
 import boto3
@@ -32,15 +31,10 @@ LIVE = {"FunctionName": "counted-staging", "Resource": "counted-staging:live"}
 SPEED = 20  # so that the warmer is due every three seconds
 
 
-async def any_python(_version):
-    """Run the warmer on this interpreter: that of its runtime need not be on this machine."""
-    return sys.executable
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """Deploy an app that is kept warm, send what is sent, and return what runs commands about it."""
-    running = Running(python=any_python, speed=SPEED)
+    running = Running(speed=SPEED)
     try:
         up = UP.replace("shop", "counted") + MORE
         project = write_files(tmp_path_factory.mktemp("counted"), {"app.py": APP, "up.yml": up})

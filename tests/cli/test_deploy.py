@@ -52,6 +52,8 @@ def left(session):
 def test_a_sample_app_comes_changes_goes_back_and_leaves_nothing(sandbox, aws, tmp_path, sample):  # noqa: F811
     project = tmp_path / sample
     shutil.copytree(Path(ROOT, "sample_app", sample), project, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    with open(project / "up.yml", "a") as file:
+        file.write(f"python: '{sys.version_info.major}.{sys.version_info.minor}'\n")  # not every machine has the newest
     before = left(Session())
     first = sandbox.run("deploy", folder=project)
     url = first.stdout.strip()

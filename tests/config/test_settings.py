@@ -166,6 +166,12 @@ def test_manifest_is_what_the_proxy_reads(tmp_path):
     assert (production.events.base_path, production.events.streaming) == ("/api", False)
 
 
+@pytest.mark.parametrize("fds", ["{fd}", "fd://{fd}", "{fds}"])
+def test_a_server_may_take_over_a_socket(tmp_path, fds):
+    (tmp_path / "up.yml").write_text(f"name: shop\nproxy: {{command: [./serve, '{fds}']}}\n")
+    assert load(str(tmp_path)).manifest()["upstream"]["command"] == ["./serve", fds]
+
+
 def test_manifest_is_the_same_every_time(tmp_path):
     (tmp_path / "up.yml").write_text("name: x\nenvironment: {B: 1, A: 2}\n")
     first, second = (json.dumps(load(str(tmp_path), command="./x").manifest()) for _ in range(2))

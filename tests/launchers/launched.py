@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import pathlib
@@ -10,6 +11,8 @@ import socket
 import subprocess
 import sys
 from typing import Self
+
+from upproxy.proxy.upstream.spawn import UNIX_HAS_NAMES
 
 LAUNCHERS = pathlib.Path(__file__).parents[2] / "upproxy" / "launchers"
 
@@ -20,11 +23,18 @@ class Launched:
     def __init__(
         self, launcher: str, app: str, folder: pathlib.Path, *, python: str = sys.executable, **environment: str
     ) -> None:
-        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener, socket.socket(socket.AF_UNIX) as unix:
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128))
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            unix.bind("")
-            unix.listen(128)
-            fds = [listener.fileno(), unix.fileno()] if launcher == "asgi" else [listener.fileno()]
+            fds = [listener.fileno()]
+            self.port: int = listener.getsockname()[1]
+            self.name = b""  # of the unix socket
+            if launcher == "asgi" and UNIX_HAS_NAMES:
+                unix = stack.enter_context(socket.socket(socket.AF_UNIX))
+                unix.bind("")
+                unix.listen(128)
+                fds.append(unix.fileno())
+                self.name = unix.getsockname()
             self.process = subprocess.Popen(
                 [python, str(LAUNCHERS / f"{launcher}.py"), ",".join(map(str, fds)), app],
                 cwd=folder,
@@ -36,8 +46,6 @@ class Launched:
                 text=True,
                 start_new_session=True,
             )
-            self.port: int = listener.getsockname()[1]
-            self.name: bytes = unix.getsockname()
 
     def __enter__(self) -> Self:
         return self

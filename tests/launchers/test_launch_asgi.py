@@ -5,8 +5,11 @@ import re
 import socket
 from types import SimpleNamespace
 
+import pytest
+
 from tests.launchers.launched import segments
 from upproxy.launchers.asgi import JoiningTransport
+from upproxy.proxy.upstream.spawn import UNIX_HAS_NAMES
 
 FASTAPI = """
     import contextlib, os, sys
@@ -25,6 +28,7 @@ FASTAPI = """
     @app.get("/where")
     async def where(request: Request):
         return {"url": str(request.url), "here": str(request.url_for("where")), "client": request.client.host,
+                "server": request.scope["server"],
                 "file": str(request.url_for("files", path="main.py"))}
 
     @app.get("/exit")
@@ -54,28 +58,31 @@ def test_fastapi_knows_its_public_url(launch):
             "url": "https://shop.example/prod/where",
             "here": "https://shop.example/prod/where",
             "client": "203.0.113.7",
+            "server": ["127.0.0.1", 443],
             "file": "https://shop.example/prod/files/main.py",
         },
     )
     assert app.get("/files/main.py", FORWARDED)[1].strip().startswith("import contextlib")
 
 
+@pytest.mark.skipif(not UNIX_HAS_NAMES, reason="of Linux")
 def test_requests_by_the_unix_socket_have_addresses_too(launch):
     """As ASGI lets them be absent, of which many an app knows nothing."""
     app = launch("asgi", "main:app", {"main.py": FASTAPI})
     assert app.get("/where")[0] == 200
-    for fields, client, url in (
-        (b"host: shop.example\r\n", "127.0.0.1", "http://shop.example/where"),
-        (b"host: shop.example\r\nx-forwarded-for: 203.0.113.7\r\n", "203.0.113.7", "http://shop.example/where"),
+    for fields, client, port in (
+        (b"", "127.0.0.1", 0),
+        (b"x-forwarded-for: 203.0.113.7\r\nx-forwarded-port: 443\r\n", "203.0.113.7", 443),
     ):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(30)
             connection.connect(app.name)
-            connection.sendall(b"GET /where HTTP/1.1\r\nconnection: close\r\n%b\r\n" % fields)
+            connection.sendall(b"GET /where HTTP/1.1\r\nhost: shop.example\r\nconnection: close\r\n%b\r\n" % fields)
             reply = b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
         assert reply.startswith("HTTP/1.1 200 OK")
         seen = ast.literal_eval(reply.partition("\r\n\r\n")[2])
-        assert (seen["client"], seen["url"]) == (client, url)
+        assert (seen["client"], seen["server"]) == (client, ["127.0.0.1", port])
+        assert seen["url"] == "http://shop.example/where"
 
 
 def test_docs_refer_to_the_prefix(launch):

@@ -2,9 +2,11 @@
 
 import ast
 import socket
+import subprocess
+import sys
 import time
 
-from tests.launchers.launched import segments
+from tests.launchers.launched import LAUNCHERS, segments
 
 FLASK = """
     import logging, sys
@@ -207,3 +209,12 @@ def test_head_and_body_are_one_write(launch):
         connection.request("GET", path)
         assert connection.getresponse().read() == body
     connection.close()
+
+
+def test_two_sockets_are_refused(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        done = subprocess.run(
+            [sys.executable, LAUNCHERS / "wsgi.py", f"{one.fileno()},{two.fileno()}", "main:app"],
+            cwd=tmp_path, pass_fds=[one.fileno(), two.fileno()], capture_output=True, text=True,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "waitress is given one socket\n")

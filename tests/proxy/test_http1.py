@@ -420,6 +420,61 @@ def test_a_connection_is_known_to_be_stale_at_once(loop, serve):
     outcome(loop, main())
 
 
+UNIX = pytest.mark.skipif(sys.platform != "linux", reason="names of unix sockets that are no files")
+
+
+@UNIX
+def test_what_is_read_of_a_unix_socket_wakes_nobody(loop, serve):
+    """Its room to write is told of with each read, where TCP is silent until there was none."""
+    went = threading.Event()
+    sizes = [len(REQUEST), 3_000_000, len(REQUEST)]
+
+    def script(peer):
+        for size in sizes:
+            assert len(peer.read(size)) == size
+            went.set()
+        peer.wait_for_end()
+
+    address = serve.func(script, name="").address
+
+    async def main():
+        connection = await Connection.open(loop, address)
+        for size in sizes:
+            await connection.send(b"x" * size, monotonic() + LIMIT)
+            assert went.wait(LIMIT)
+            went.clear()
+            assert loop._epoll.poll(0) == []
+        connection.close()
+
+    outcome(loop, main())
+
+
+@UNIX
+def test_a_full_queue_is_waited_for(loop):
+    """As TCP does by itself, where a unix socket refuses at once."""
+    waiting = []
+
+    async def fill():
+        while True:
+            waiting.append(await Connection.open(loop, listener.getsockname(), monotonic() + 0.2))
+
+    async def main():
+        with pytest.raises(DeadlineExceeded):
+            await fill()
+        loop.call_at(monotonic() + 0.05, lambda: accepted.append(listener.accept()[0]))
+        waiting.append(await Connection.open(loop, listener.getsockname(), monotonic() + LIMIT))
+
+    accepted = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("")
+        listener.listen(2)
+        outcome(loop, main())
+        for connection in (*waiting, *accepted):
+            connection.close()
+    assert len(waiting) > 2
+    assert len(accepted) == 1
+
+
 def test_several_answers_on_one_connection(loop, serve):
     def script(peer):
         while head := peer.read_head():

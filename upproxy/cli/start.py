@@ -121,7 +121,7 @@ def command(
             f"--provisioned {provisioned} is more than --max-instances {most}", hint="Allow at least as many instances."
         )
 
-    # Not at the top: the help of this command should not wait for aiohttp.
+    # Not at the top: the help of this command should not wait for the models of the configuration.
     import asyncio
     import os
     import sys

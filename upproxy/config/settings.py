@@ -57,7 +57,7 @@ def _refuse(conflicts: Iterable[tuple[Path, str]]) -> None:
 def _command(value: str | list[str] | None) -> str | list[str] | None:
     if value is not None and not value:
         raise wrong("expected a command that is not empty")
-    if isinstance(value, list) and not any("{fd}" in argument for argument in value):
+    if isinstance(value, list) and not any("{fd}" in argument or "{fds}" in argument for argument in value):
         raise wrong(
             "expected one text, such as `node server.js`; a list is for servers that take over a listening socket, "
             "whose number stands in place of {fd}",

@@ -40,8 +40,8 @@ def prepare(arguments: Sequence[str]) -> tuple[list[socket.socket], str]:
     for number in numbers.split(","):
         try:
             listener = socket.socket(fileno=int(number))
-        except (OSError, ValueError):
-            fail(f"number {number} is no inherited socket", USAGE)
+        except (OSError, OverflowError, ValueError) as error:
+            fail(f"number {number} is no inherited socket: {getattr(error, 'strerror', error)}", USAGE)
         # What the app starts must not hold it: connections to an app that has died would be taken, and hang.
         listener.set_inheritable(False)
         os.register_at_fork(after_in_child=listener.close)

@@ -38,7 +38,7 @@ class SourceFilter(DefaultFilter):
 async def changes(directory: str) -> AsyncGenerator[list[str], None]:
     """Yield an empty list once it watches, then the paths that have changed, relative to the folder, until closed.
 
-    What changes while the consumer is at work is yielded afterwards. The bytecode of what has changed is gone by then.
+    The bytecode beside them is gone by then. What changes while the consumer is at work is yielded afterwards.
     """
     source = SourceFilter(directory)
     # It gets no event to stop by, since it would set that itself when it is closed.

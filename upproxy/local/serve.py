@@ -178,10 +178,12 @@ async def serve(options: Options, console: Console, timeout: float, ready: Calla
     async with _signals(fleet.kill) as stop:
         opening = asyncio.create_task(_open(options, console, fleet, timeout, listener))
         try:
-            await _until(stop, _run(options, console, project, start, opening, listener, ready, stop))
+            await _until(stop, opening, _run(options, console, project, start, opening, listener, ready, stop))
         finally:
             await schedule.close()
-            await (await opening).close()
+            await asyncio.wait({opening})
+            if opening.exception() is None:  # else it has been raised by then
+                await opening.result().close()
             listener.close()
             await fleet.close()
             watchdog.close()
@@ -204,7 +206,11 @@ async def _open(
 
     source = SOURCES[options.source]
     gateway = (await asyncio.to_thread(load))(fleet, source, streaming=source.streams, timeout=timeout, log=console.log)
-    await gateway.start(listener)
+    try:
+        await gateway.start(listener)
+    except BaseException:
+        await gateway.close()
+        raise
     return gateway
 
 
@@ -248,12 +254,15 @@ async def _run(
                 ready(url)
 
 
-async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work until it is done or the event comes. Raises what the work raises."""
+async def _until(stop: asyncio.Event, opening: asyncio.Task[Gateway], work: Coroutine[Any, Any, None]) -> None:
+    """Do the work until it is done or the event comes. Raises what the work raises, or what kept the gateway closed."""
     working = asyncio.create_task(work)
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, stopping, opening}, return_when=asyncio.FIRST_COMPLETED)
+        if opening.done():
+            opening.result()
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             working.result()
     finally:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import select
+from time import monotonic
 
 from upproxy.proxy.lean import socket
 from upproxy.proxy.poller import EDGES, ENDED, READ_EDGES
-from upproxy.proxy.waiting import NEVER
+from upproxy.proxy.waiting import NEVER, DeadlineExceeded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ FIELD_LIMIT = 1_000  # fields in a head
 INTERIM_LIMIT = 32  # 1xx responses before the real one
 EARLY_LIMIT = 8 << 20  # bytes of an answer that are kept while its request is still being sent: an echo has to fit
 READ_SIZE = 65_536
+FULL = 0.01  # seconds after which a full queue of connections is tried again
 CHUNKED = -1  # in place of a length
 PAUSE_EVERY = 262_144  # bytes that are read before others have their turn
 
@@ -155,7 +157,7 @@ class Connection:
         try:
             sock.setblocking(False)
             if isinstance(address, bytes):
-                error = sock.connect_ex(address)
+                error = await _connect_unix(loop, sock, address, deadline)
             else:
                 host, port = address
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -333,6 +335,15 @@ class Connection:
             data += more
             end = data.find(b"\r\n\r\n", searched)
         return data, end
+
+
+async def _connect_unix(loop: Loop, sock: socket.socket, name: bytes, deadline: float) -> int:
+    """Connect, waiting where too many wait already, as TCP would by itself. Return the error's number, or 0."""
+    while (error := sock.connect_ex(name)) == errno.EAGAIN:
+        if monotonic() >= deadline:
+            raise DeadlineExceeded
+        await loop.sleep_until(min(deadline, monotonic() + FULL))  # no event tells of room
+    return error
 
 
 class Body:

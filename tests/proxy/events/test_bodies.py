@@ -87,6 +87,12 @@ def test_large_base64_is_not_scanned(source: str, read: list[int]) -> None:
     assert read == [len(dumps(whole)) - len(LARGE) + 32]
 
 
+def test_nor_behind_something_small_of_the_same_name(read: list[int]) -> None:
+    whole = {"headers": {"body": "x"}, "queryStringParameters": {"body": ""}, "body": LARGE, "isBase64Encoded": True}
+    assert payload.read_event(dumps(whole).encode()) == whole
+    assert read == [len(dumps(whole)) - len(LARGE) + 32]
+
+
 @pytest.mark.parametrize(
     "whole",
     [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import _socket
+import errno
 import http.client
 import json
 import os
 import resource
 import signal
 import sys
+import types
 
 import pytest
 
@@ -144,6 +147,19 @@ def test_requests_go_by_a_unix_socket_and_the_port_answers_too(upstream):
 
 def test_without_names_for_unix_sockets_there_is_the_port_alone(upstream, monkeypatch):
     monkeypatch.setattr(module, "UNIX_HAS_NAMES", False)
+    app = upstream([sys.executable, "-I", "-S", RAW_APP, "{fds}"])
+    assert app.run(app.text("/family")) == "AF_INET"
+
+
+def test_where_no_unix_socket_is_allowed_there_is_the_port_alone(upstream, monkeypatch):
+    class Refused(_socket.socket):
+        def bind(self, address):
+            if address == "":
+                raise OSError(errno.EINVAL, "Invalid argument")  # as gVisor says
+            super().bind(address)
+
+    monkeypatch.setattr(module, "socket", types.SimpleNamespace(**{**vars(_socket), "socket": Refused}))
+    monkeypatch.setattr(module, "UNIX_HAS_NAMES", True)
     app = upstream([sys.executable, "-I", "-S", RAW_APP, "{fds}"])
     assert app.run(app.text("/family")) == "AF_INET"
 

@@ -49,22 +49,33 @@ def read_event(data: bytes) -> Any:
     """Read an event's JSON. Raises JSONError.
 
     A large body in base64 is cut out first, and put in place as it is: the JSON scanner would look at each of its
-    characters, of which none needs it. What is no base64 in it is found when it is decoded.
+    characters, of which none needs it. What is no base64 in it, control characters too, is found when it is decoded.
     """
-    if len(data) > _LARGE and (key := data.find(_BODY)) >= 0:
+    start, end = _large_body(data) if len(data) > _LARGE else (0, 0)
+    if end and data.find(b"\\", start, end) < 0:
+        event = loads(b"%b%b%b" % (data[:start], _MARK.encode(), data[end:]))
+        # Otherwise the body was another object's, or is a text.
+        if isinstance(event, dict) and event.get("body") == _MARK and event.get("isBase64Encoded") is True:
+            try:
+                event["body"] = str(memoryview(data)[start:end], "ascii")
+            except UnicodeDecodeError:
+                pass
+            else:
+                return event
+    return loads(data)
+
+
+def _large_body(data: bytes) -> tuple[int, int]:
+    """Find the first large text under a key `body`: where it starts and ends, or 0 and 0."""
+    end = 0
+    while (key := data.find(_BODY, end)) >= 0:
         start = key + len(_BODY)
         end = data.find(b'"', start)
-        if end - start > _LARGE and data.find(b"\\", start, end) < 0:
-            event = loads(b"%b%b%b" % (data[:start], _MARK.encode(), data[end:]))
-            # Otherwise the body was another object's, or is a text.
-            if isinstance(event, dict) and event.get("body") == _MARK and event.get("isBase64Encoded") is True:
-                try:
-                    event["body"] = str(memoryview(data)[start:end], "ascii")
-                except UnicodeDecodeError:
-                    pass
-                else:
-                    return event
-    return loads(data)
+        if end < 0:
+            break
+        if end - start > _LARGE:
+            return start, end
+    return 0, 0
 
 
 def request_body(event: dict[str, Any]) -> bytes:

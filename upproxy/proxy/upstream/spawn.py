@@ -81,9 +81,8 @@ def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers:
             # Accepted sockets inherit it; without it uvicorn needs 44 ms for every request on a kept connection.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if UNIX_HAS_NAMES and any("{fds}" in word for word in words):
-                listeners.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0))
-                listeners[1].bind("")  # a name that the system chooses, which is no file (unix(7), autobind)
-                address = listeners[1].getsockname()
+                name = _bind_unix(listeners)
+                address = name or address
             for listener in listeners:
                 if QUEUE_IS_TOLD:
                     listener.listen(BACKLOG)
@@ -101,6 +100,22 @@ def spawn(options: UpstreamOptions, *, stage: str, restarts: int = 0, launchers:
     if not QUEUE_IS_TOLD:  # then the app's listening is what tells that it is ready, as with `$PORT`
         _close(listeners)
     return Child(pid, address, port, listeners, stdout, stderr)
+
+
+def _bind_unix(listeners: list[socket.socket]) -> bytes:
+    """Add a unix socket and return its name, which the system chooses and which is no file (unix(7), autobind).
+
+    Where the sandbox that we run in allows none, the name is empty: TCP serves as well.
+    """
+    unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0)
+    try:
+        unix.bind("")
+        name: bytes = unix.getsockname()
+    except OSError:
+        unix.close()
+        return b""
+    listeners.append(unix)
+    return name
 
 
 def _fill(word: str, filled: dict[str, str]) -> str:

@@ -35,7 +35,7 @@ test-cross: $(READY)  ## Compare with AWS's own emulator, which is installed for
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'aws-sam-cli>=1.140'
 	@$(BIN)/pytest tests/cross
 
-bench: $(READY)  ## Measure beside the rivals; writes docs/benchmarks.md (25 minutes)
+bench: $(READY)  ## Measure beside the rivals; writes docs/benchmarks.md (10 to 25 minutes)
 	@$(BIN)/python -m bench
 
 soak: $(READY)  ## What takes longer than a test may

@@ -42,4 +42,4 @@ soak: $(READY)  ## What takes longer than a test may
 	@$(BIN)/pytest -m soak --timeout 3600
 
 clean:  ## Remove what the other targets made
-	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .hypothesis .bench dist
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .hypothesis .bench dist
